@@ -1,0 +1,1 @@
+"""The demo: the worked example through the whole loop, for real, over HTTP."""
