@@ -1,0 +1,53 @@
+"""The SQL of freezing: facts and rows of a version straight from a dataset's examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import connection
+
+from requests_log.datasets.models import Dataset, DatasetVersion
+from requests_log.datasets.splits import BUCKET_SQL
+
+_CHOSEN = f"""
+SELECT e.content_id, c.sha256, e.fingerprint, e.provenance, e.request_id,
+       CASE WHEN {BUCKET_SQL.format("e.fingerprint")} < %s THEN 'heldout' ELSE 'train' END AS split
+FROM datasets_example e
+JOIN datasets_content c ON c.id = e.content_id
+WHERE e.dataset_id = %s
+"""  # noqa: S608 - constants
+_FACTS = f"""
+SELECT count(*) FILTER (WHERE split = 'train'), count(*) FILTER (WHERE split = 'heldout'),
+       encode(sha256(string_agg(sha256 || convert_to(split, 'UTF8'), ''::bytea ORDER BY sha256)),
+              'hex')
+FROM ({_CHOSEN}) chosen
+"""  # noqa: S608 - constants
+_ROWS = f"""
+INSERT INTO datasets_versionrow (version_id, position, content_id, split, fingerprint, provenance,
+                                 request_id)
+SELECT %s, row_number() OVER (ORDER BY sha256) - 1, content_id, split, fingerprint, provenance,
+       request_id
+FROM ({_CHOSEN}) chosen
+"""  # noqa: S608 - constants
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a version of the examples would hold; `content_hash` is None when there are none."""
+
+    train_rows: int
+    heldout_rows: int
+    content_hash: str | None
+
+
+def facts_of(dataset: Dataset, *, threshold: int) -> Facts:
+    """Count and hash the rows in their frozen order, which is the order of their hashes."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FACTS, [threshold, dataset.pk])
+        return Facts(*cursor.fetchone())
+
+
+def write_rows(version: DatasetVersion, *, threshold: int) -> None:
+    """Write the manifest of a version that was just made."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ROWS, [version.pk, threshold, version.dataset_id])

@@ -1,0 +1,246 @@
+"""Turning logged requests into examples, read from the raw bytes that were logged."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import transaction
+
+from requests_log import bodies
+from requests_log.datasets.canonical import BadRow, Message, ReadyExample, canonical_messages, ready
+from requests_log.datasets.models import Dataset, Example
+from requests_log.datasets.storing import Incoming, store_examples
+from requests_log.digest.shapes import read_payloads
+from requests_log.models import Correction, Operation, RequestBody, RequestRow, Status
+
+RUN_BYTES = 32 << 20
+"""Raw bytes of requests whose bodies are read at once."""
+REASONS: Mapping[str, str] = {
+    "failed": "failed or cut off",
+    "not_a_conversation": "embeddings",
+    "no_answer": "without an answer",
+    "empty_answer": "with an empty answer",
+    "no_messages": "without messages",
+    "unreadable": "with a body that is not JSON",
+    "damaged": "with a damaged body",
+    "missing": "no longer in the log",
+    "too_deep": "nested too deeply",
+    "too_large": "too large",
+}
+
+
+def reason_in_words(reason: str) -> str:
+    """Why requests are no examples, fit to follow their number."""
+    return REASONS.get(reason, reason.replace("_", " "))
+
+
+@dataclass(frozen=True)
+class Harvested:
+    """What became of selected requests; `skipped` counts the unusable ones by reason.
+
+    `ids` are those of the examples made.
+    """
+
+    added: int = 0
+    duplicates: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    ids: tuple[UUID, ...] = ()
+
+    def plus(self, other: Harvested) -> Harvested:
+        return Harvested(
+            self.added + other.added,
+            self.duplicates + other.duplicates,
+            dict(Counter(self.skipped) + Counter(other.skipped)),
+            self.ids + other.ids,
+        )
+
+    def counts(self) -> dict[str, Any]:
+        return {
+            "added": self.added,
+            "duplicates": self.duplicates,
+            "skipped": dict(self.skipped),
+        }
+
+    @property
+    def sentence(self) -> str:
+        """What happened, for people."""
+        parts = [f"Added {self.added:,}"]
+        if self.duplicates:
+            parts.append(f"{self.duplicates:,} there already")
+        for reason, many in sorted(self.skipped.items(), key=lambda item: -item[1]):
+            parts.append(f"{many:,} skipped ({reason_in_words(reason)})")
+        return ", ".join(parts) + "."
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A request as an example, or the reason (a key of `REASONS`) why it is none."""
+
+    request_id: UUID
+    example: ReadyExample | None
+    reason: str = ""
+    is_corrected: bool = False
+
+
+def harvest_chunk(dataset: Dataset, ids: Sequence[UUID]) -> Harvested:
+    """Add the requests with these ids to the dataset, in one transaction."""
+    outcome = Harvested()
+    left = len(ids)
+    with transaction.atomic():
+        for run in read_requests(dataset.project_id, ids, group_by=dataset.group_by):
+            left -= len(run)
+            outcome = outcome.plus(_harvest(dataset, run))
+    return outcome.plus(Harvested(skipped={"missing": left})) if left else outcome
+
+
+def read_requests(
+    project_id: int, ids: Sequence[UUID], *, group_by: str
+) -> Iterator[list[Reading]]:
+    """Those of the requests that are in the log, in the order given, in runs of bounded size.
+
+    A corrected answer takes the place of the one that was given.
+    """
+    for run in _runs(_facts(project_id, ids)):
+        found = _bodies(project_id, run)
+        corrected = Correction.objects.in_force(project_id, [facts.id for facts in run])
+        yield [
+            _reading(facts, found.get(facts.id), group_by, corrected.get(facts.id)) for facts in run
+        ]
+
+
+def _reading(
+    facts: RequestRow, body: RequestBody | None, group_by: str, corrected: Message | None
+) -> Reading:
+    if body is None:
+        return Reading(facts.id, None, "missing")
+    try:
+        example = example_of(facts, body, group_by=group_by, corrected=corrected)
+    except BadRow as bad:
+        return Reading(facts.id, None, bad.code)
+    return Reading(facts.id, example, is_corrected=corrected is not None)
+
+
+def _harvest(dataset: Dataset, run: Sequence[Reading]) -> Harvested:
+    """Add these requests to the dataset."""
+    incoming = [
+        Incoming(reading.example, _provenance(reading.is_corrected), reading.request_id)
+        for reading in run
+        if reading.example is not None
+    ]
+    skipped = Counter(reading.reason for reading in run if reading.example is None)
+    made = store_examples(dataset, incoming)
+    return Harvested(len(made), len(incoming) - len(made), dict(skipped), tuple(made))
+
+
+def _provenance(is_corrected: bool) -> Example.Provenance:
+    return Example.Provenance.HUMAN if is_corrected else Example.Provenance.PRODUCTION
+
+
+def example_of(
+    facts: RequestRow, body: RequestBody, *, group_by: str, corrected: Message | None = None
+) -> ReadyExample:
+    """One request as an example: what was asked, and the answer as the last message.
+
+    `corrected` is the answer as it should have been; it stands in for the one that was logged,
+    also where the request failed or has none. Earlier answers in the conversation are context
+    (weight 0): their own requests teach them.
+
+    Raises:
+        BadRow: the request failed or holds no usable conversation.
+    """
+    if facts.status != Status.OK and corrected is None:
+        raise BadRow("failed", "The request failed or was cut off.")
+    if facts.operation == Operation.EMBEDDING:
+        raise BadRow("not_a_conversation", "The request asked for an embedding.")
+    asked, answered = _parsed(body)
+    reading = read_payloads(facts.operation, asked, answered)
+    output = corrected or reading.output
+    if output is None:
+        raise BadRow("no_answer", "The response holds no answer.")
+    messages = canonical_messages([*reading.messages, output])
+    context = [_without_weight(message) for message in messages[:-1]]
+    answer = {name: value for name, value in messages[-1].items() if name != "weight"}
+    return ready([*context, answer], tools=reading.tools, group=_group(facts, group_by))
+
+
+def _facts(project_id: int, ids: Sequence[UUID]) -> list[RequestRow]:
+    """Facts of those that are there, in the order given."""
+    if not ids:
+        return []
+    facts = RequestRow.objects.filter(**_where(project_id, ids)).only(
+        "id", "project_id", "status", "operation", "session", "end_user",
+        "request_size", "response_size",
+    )  # fmt: skip
+    by_id = {row.id: row for row in facts}
+    return [by_id[id_] for id_ in ids if id_ in by_id]
+
+
+def _runs(facts: Sequence[RequestRow]) -> Iterator[list[RequestRow]]:
+    """The requests in runs whose bodies may be in memory together (but at least one)."""
+    run: list[RequestRow] = []
+    size = 0
+    for row in facts:
+        size += row.request_size + (row.response_size or 0)
+        if run and size > RUN_BYTES:
+            yield run
+            run, size = [], row.request_size + (row.response_size or 0)
+        run.append(row)
+    if run:
+        yield run
+
+
+def _bodies(project_id: int, run: Sequence[RequestRow]) -> dict[UUID, RequestBody]:
+    found = RequestBody.objects.filter(**_where(project_id, [row.id for row in run]))
+    return {body.id: body for body in found}
+
+
+def _where(project_id: int, ids: Sequence[UUID]) -> dict[str, Any]:
+    """These requests; the range keeps other weeks' partitions untouched."""
+    return {
+        "project_id": project_id,
+        "id__in": ids,
+        "id__range": (min(ids), max(ids)),
+    }
+
+
+def _parsed(body: RequestBody) -> tuple[Any, Any]:
+    try:
+        raw = bodies.read(body)
+    except bodies.BodyDamaged as problem:
+        raise BadRow("damaged", str(problem)) from problem
+    return _json(raw.request), _json(raw.response or b"null")
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _json_of_python(raw)
+
+
+def _json_of_python(raw: bytes) -> Any:
+    """What only Python's reader takes (lone surrogates), to tell it from what is no JSON."""
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as problem:
+        raise BadRow("unreadable", "The body is not JSON.") from problem
+
+
+def _without_weight(message: Message) -> Message:
+    kept = {name: value for name, value in message.items() if name != "weight"}
+    return kept | {"weight": 0} if kept["role"] == "assistant" else kept
+
+
+def _group(facts: RequestRow, group_by: str) -> str | None:
+    """What a split keeps together; None means the prompt's text."""
+    if group_by == Dataset.GroupBy.SESSION and facts.session:
+        return f"session:{facts.session}"
+    if group_by == Dataset.GroupBy.USER and facts.end_user:
+        return f"user:{facts.end_user}"
+    return None

@@ -1,0 +1,142 @@
+"""Reading examples for a check: their facts at once, their payloads a few at a time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection
+
+from requests_log.datasets.hygiene.shingles import Hashes, without
+from requests_log.datasets.hygiene.texts import Texts
+from requests_log.datasets.models import (
+    READ_BYTES,
+    READ_CHUNK,
+    Content,
+    Dataset,
+    DatasetVersion,
+)
+from requests_log.datasets.splits import BUCKETS
+from workbench.core.models import Project
+
+KEPT_SNIPPETS = 4_000_000
+"""Hashes of texts read last that are kept for comparing (32 MiB)."""
+
+_FACTS = """
+SELECT e.id, e.content_id, e.fingerprint, e.provenance, octet_length(c.payload)
+FROM datasets_example e JOIN datasets_content c ON c.id = e.content_id
+WHERE e.dataset_id = %s ORDER BY e.id
+"""
+_EVALUATION = """
+SELECT DISTINCT content_id, name, octet_length(c.payload) FROM (
+    SELECT e.content_id, d.name FROM datasets_example e JOIN datasets_dataset d
+        ON d.id = e.dataset_id
+    WHERE d.project_id = %(project)s AND d.is_evaluation_set AND d.id <> %(dataset)s
+    UNION ALL
+    SELECT r.content_id, d.name || ' v' || v.number FROM datasets_versionrow r
+        JOIN datasets_datasetversion v ON v.id = r.version_id
+        JOIN datasets_dataset d ON d.id = v.dataset_id
+    WHERE d.project_id = %(project)s AND v.is_evaluation_set
+        AND (r.split = 'heldout' OR v.heldout_rows = 0)
+) marked JOIN datasets_content c ON c.id = content_id ORDER BY name, content_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An example without its conversation; `place` counts from 0 in the order of arrival."""
+
+    place: int
+    id: UUID
+    content_id: int
+    fingerprint: bytes
+    provenance: str
+    size: int
+
+    def is_heldout(self, threshold: int) -> bool:
+        """The side a freeze would put it on (see `splits`)."""
+        return int.from_bytes(self.fingerprint[:4]) % BUCKETS < threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A row of something that is marked as an evaluation set."""
+
+    content_id: int
+    name: str
+    size: int
+
+
+def facts_of(dataset: Dataset) -> list[Fact]:
+    """Every example, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FACTS, [dataset.pk])
+        return [
+            Fact(place, id_, content, bytes(fingerprint), provenance, size)
+            for place, (id_, content, fingerprint, provenance, size) in enumerate(cursor.fetchall())
+        ]
+
+
+def marked_rows(dataset: Dataset) -> list[Marked]:
+    """Rows of the project's evaluation sets, other than the dataset itself."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EVALUATION, {"project": dataset.project_id, "dataset": dataset.pk})
+        return [Marked(*row) for row in cursor.fetchall()]
+
+
+def payloads(contents: Iterable[int]) -> dict[int, bytes]:
+    """Payloads by content."""
+    found = Content.objects.filter(pk__in=list(contents)).values_list("pk", "payload")
+    return {pk: bytes(payload) for pk, payload in found}
+
+
+def read_texts(rows: Sequence[Fact] | Sequence[Marked]) -> Iterator[tuple[int, bytes]]:
+    """(index in `rows`, payload) of each, reading a bounded number of bytes at once."""
+    start = 0
+    while start < len(rows):
+        end, size = start, 0
+        while end < len(rows) and end - start < READ_CHUNK:
+            size += rows[end].size
+            if end > start and size > READ_BYTES:
+                break
+            end += 1
+        found = payloads(row.content_id for row in rows[start:end])
+        for at in range(start, end):
+            if rows[at].content_id in found:  # not removed meanwhile
+                yield at, found[rows[at].content_id]
+        start = end
+
+
+class SnippetReader:
+    """Distinctive snippets of examples by place, read again when they are compared."""
+
+    def __init__(self, facts: Sequence[Fact], common: Hashes) -> None:
+        self._facts, self._common = facts, common
+        self._kept: OrderedDict[int, Hashes] = OrderedDict()
+        self._size = 0
+
+    def __call__(self, places: Sequence[int]) -> list[Hashes]:
+        missing = [self._facts[place] for place in places if place not in self._kept]
+        found = {place: self._kept[place] for place in places if place in self._kept}
+        for at, payload in read_texts(missing):
+            found[missing[at].place] = without(Texts.of(payload).snippets(), self._common)
+            self._keep(missing[at].place, found[missing[at].place])
+        return [found.get(place, self._common[:0]) for place in places]
+
+    def _keep(self, place: int, hashes: Hashes) -> None:
+        self._kept[place] = hashes
+        self._size += len(hashes)
+        while self._size > KEPT_SNIPPETS:
+            self._size -= len(self._kept.popitem(last=False)[1])
+
+
+def evaluation_sets(project: Project, *, besides: Dataset) -> list[str]:
+    """Names of what is marked as an evaluation set."""
+    datasets = Dataset.objects.in_project(project).filter(is_evaluation_set=True)
+    versions = DatasetVersion.objects.in_project(project).filter(is_evaluation_set=True)
+    return [
+        *(str(one) for one in datasets.exclude(pk=besides.pk).order_by("name", "pk")),
+        *(str(one) for one in versions.select_related("dataset").order_by("dataset__name", "pk")),
+    ]

@@ -1,0 +1,160 @@
+"""Facets: the commonest values among the latest requests that match, each a click on the query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+
+from requests_log.finding import found_ids, rows_of
+from requests_log.models import LoggedRequest, LoggedRequestQuerySet
+from requests_log.search import Query, Term
+from requests_log.search.compiler import filter_of
+from requests_log.search.tree import key_text
+from workbench.core.models import Project
+
+WINDOW, TEXT_WINDOW = 5_000, 1_000
+"""Requests that are counted: the latest ones that match; fewer where their text is looked at."""
+MAX_VALUES, MAX_TAGS = 8, 5
+NAMES = {"status": "Status", "model": "Model", "prompt": "Prompt", "source": "Source"}
+
+_COUNTS = """
+WITH recent AS MATERIALIZED ({recent})
+(SELECT 'status' AS facet, '' AS key, status AS value, count(*) AS many FROM recent GROUP BY 3)
+UNION ALL (SELECT 'model', '', model, count(*) FROM recent WHERE model IS NOT NULL
+           GROUP BY 3 ORDER BY 4 DESC, 3 LIMIT {values})
+UNION ALL (SELECT 'prompt', '', prompt_name || coalesce('@' || prompt_version, ''), count(*)
+           FROM recent WHERE prompt_name IS NOT NULL GROUP BY 3 ORDER BY 4 DESC, 3 LIMIT {values})
+UNION ALL (SELECT 'source', '', source, count(*) FROM recent WHERE source IS NOT NULL
+           GROUP BY 3 ORDER BY 4 DESC, 3 LIMIT {values})
+UNION ALL (SELECT 'tag', tag.key, tag.value, count(*)
+           FROM recent, jsonb_each_text(recent.tags) AS tag
+           GROUP BY 2, 3 ORDER BY 4 DESC, 2, 3 LIMIT 60)
+"""
+
+Counts = dict[tuple[str, str], dict[str, int]]
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of a facet.
+
+    `query` is the text with this value put in, or taken out while it is on; `without` likewise
+    leaves the value out.
+    """
+
+    label: str
+    count: int
+    share: float
+    is_on: bool
+    is_off: bool
+    query: str
+    without: str
+
+
+@dataclass(frozen=True)
+class Facet:
+    """A field with its commonest values."""
+
+    name: str
+    values: list[Value]
+
+
+def facets_of(
+    project: Project, query: Query, *, at: datetime, found: LoggedRequestQuerySet | None = None
+) -> list[Facet]:
+    """The facets of a query's matches, the newest of which may be known already (`found`).
+
+    A field that the query asks for is counted without that part, so that its other values stay
+    in sight: one more statement for each such field.
+    """
+    counts = _counted(project, query, at=at) if found is None else _counts(found)
+    for field, key in _asked(query):
+        wider = _counted(project, query.without_field(field, key), at=at)
+        counts[field, key] = wider.get((field, key), {})
+    plain = [_facet(query, field, "", counts.get((field, ""), {})) for field in NAMES]
+    tags = sorted((key for field, key in counts if field == "tag"), key=lambda k: _rank(counts, k))
+    tagged = [_facet(query, "tag", key, counts["tag", key]) for key in tags[:MAX_TAGS]]
+    return [facet for facet in (*plain, *tagged) if facet.values]
+
+
+def _rank(counts: Counts, key: str) -> tuple[int, str]:
+    return -sum(counts["tag", key].values()), key
+
+
+def _asked(query: Query) -> Iterable[tuple[str, str]]:
+    """The facet fields a query has terms of."""
+    terms = [term for term in query.terms if isinstance(term, Term)]
+    return dict.fromkeys(
+        (term.field, term.key) for term in terms if term.field in NAMES or term.field == "tag"
+    )
+
+
+def _facet(query: Query, field: str, key: str, counts: dict[str, int]) -> Facet:
+    on, off = query.values(field, key), query.values(field, key, negated=True)
+    most = max(counts.values(), default=1)
+    asked = {value: _matching(counts, field, value) for value in (*on, *off)}
+    found = sorted((counts | asked).items(), key=_by_count)
+    return Facet(
+        name=NAMES.get(field) or f"{field}.{key_text(key)}",
+        values=[
+            Value(
+                label=value,
+                count=many,
+                share=many / most,
+                is_on=value in on,
+                is_off=value in off,
+                query=_toggled(query, field, value, key, is_on=value in on).to_text(),
+                without=_toggled(
+                    query, field, value, key, is_on=value in off, negated=True
+                ).to_text(),
+            )
+            for value, many in found[:MAX_VALUES]
+        ],
+    )
+
+
+def _matching(counts: dict[str, int], field: str, value: str) -> int:
+    """How many a value of the query stands for: a prompt without a version means all of them."""
+    if field == "prompt" and value not in counts:
+        return sum(many for one, many in counts.items() if one.partition("@")[0] == value)
+    return counts.get(value, 0)
+
+
+def _by_count(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
+
+
+def _toggled(
+    query: Query, field: str, value: str, key: str, *, is_on: bool, negated: bool = False
+) -> Query:
+    if is_on:
+        return query.without_value(field, value, key)
+    return query.with_value(field, value, key, negated=negated)
+
+
+def _counted(project: Project, query: Query, *, at: datetime) -> Counts:
+    wanted = filter_of(query, at=at)
+    rows = LoggedRequest.objects.in_project(project)
+    if not wanted.needles:
+        return _counts(rows.filter(wanted.condition))
+    found = found_ids(project, rows.filter(wanted.rest), wanted.needles, most=TEXT_WINDOW)
+    return _counts(rows_of(project, found))
+
+
+def _counts(rows: LoggedRequestQuerySet) -> Counts:
+    columns = ("status", "model", "prompt_name", "prompt_version", "source", "tags")
+    recent = rows.order_by("-id").values(*columns)[:WINDOW]
+    counts: Counts = {}
+    try:
+        sql, parameters = recent.query.sql_with_params()
+    except EmptyResultSet:
+        return counts
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTS.format(recent=sql, values=MAX_VALUES), parameters)
+        for field, key, value, many in cursor.fetchall():
+            counts.setdefault((field, key), {})[value] = many
+    return counts

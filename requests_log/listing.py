@@ -1,0 +1,130 @@
+"""What the pages of the log show, read for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Count, F, Max, Q
+
+from requests_log.facets import Facet, facets_of
+from requests_log.finding import found_ids, rows_of, text_page
+from requests_log.models import LoggedRequest, RequestRow
+from requests_log.search import Filter, Term, read_filter
+from workbench.core.models import Project
+from workbench.core.paging import Page, page_of
+
+COUNT_CAP = 10_000
+TEXT_COUNT_CAP = 1_000
+"""Counted no further where every match's text is looked at."""
+NEWER_CAP = 99
+PROMPT_DAYS = timedelta(days=30)
+MAX_PROMPTS = 500
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One page of the log for a query."""
+
+    wanted: Filter
+    page: Page[LoggedRequest]
+    total: int
+    facets: list[Facet]
+    cap: int = COUNT_CAP
+
+    @property
+    def total_text(self) -> str:
+        """The polite count: exact up to the cap."""
+        return f">{self.cap:,}" if self.total > self.cap else f"{self.total:,}"
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether this is the first page, which new requests would come to."""
+        return self.page.newer is None
+
+
+def listing(
+    project: Project, *, query: str, before: str = "", after: str = "", at: datetime
+) -> Listing:
+    """The page; a query with problems matches nothing: nobody should act on what was not meant."""
+    wanted = read_filter(query, at=at)
+    if wanted.problems:
+        return Listing(wanted, Page([], None, None), 0, [])
+    if wanted.needles:
+        return _text_listing(project, wanted, before=before, after=after, at=at)
+    rows = LoggedRequest.objects.in_project(project).filter(wanted.condition)
+    page = page_of(rows.for_list(), before=before, after=after)
+    # In the order of an index Postgres stops at the cap; in any order it may join all there is.
+    total = rows.order_by("-id").values("id")[: COUNT_CAP + 1].count()
+    return Listing(wanted, page, total, facets_of(project, wanted.query, at=at))
+
+
+def _text_listing(
+    project: Project, wanted: Filter, *, before: str, after: str, at: datetime
+) -> Listing:
+    """The page of a query that asks for text, whose newest matches are found once for all parts."""
+    rows = LoggedRequest.objects.in_project(project).filter(wanted.rest)
+    found = found_ids(project, rows, wanted.needles, most=TEXT_COUNT_CAP + 1)
+    page = text_page(project, rows, wanted.needles, before=before, after=after)
+    facets = facets_of(project, wanted.query, at=at, found=rows_of(project, found))
+    return Listing(wanted, page, len(found), facets, cap=TEXT_COUNT_CAP)
+
+
+def has_requests(project: Project) -> bool:
+    """Whether anything was ever logged."""
+    return LoggedRequest.objects.in_project(project).exists()
+
+
+def newer_than(project: Project, request_id: UUID | None, *, query: str, at: datetime) -> int:
+    """How many matching requests came after this one, counted to 99."""
+    wanted = read_filter(query, at=at)
+    if wanted.problems:
+        return 0
+    later = Q() if request_id is None else Q(id__gt=request_id)
+    rows = LoggedRequest.objects.in_project(project).filter(wanted.condition, later)
+    return rows.order_by().values("id")[:NEWER_CAP].count()
+
+
+@dataclass(frozen=True)
+class SeenPrompt:
+    """A prompt version that requests were made with in the last thirty days."""
+
+    name: str
+    version: int | None
+    requests: int
+    last_seen: datetime
+
+    @property
+    def query(self) -> str:
+        """The query that finds its requests."""
+        suffix = "" if self.version is None else f"@{self.version}"
+        return Term.of("prompt", f"{self.name}{suffix}").to_text()
+
+
+def seen_prompts(project: Project, *, at: datetime) -> list[SeenPrompt]:
+    """Prompt versions by name, newest version first."""
+    rows = RequestRow.objects.in_project(project).since(at - PROMPT_DAYS)
+    counted = (
+        rows.filter(prompt_name__isnull=False)
+        .values("prompt_name", "prompt_version")
+        .annotate(requests=Count("id"), last=Max("started_at"))
+        .order_by("prompt_name", F("prompt_version").desc(nulls_last=True))
+    )
+    return [
+        SeenPrompt(row["prompt_name"] or "", row["prompt_version"], row["requests"], row["last"])
+        for row in counted[:MAX_PROMPTS]
+    ]
+
+
+def neighbours(
+    project: Project, request_id: UUID, *, query: str = "", at: datetime
+) -> tuple[UUID | None, UUID | None]:
+    """The requests just before and just after, by time, among those that match the query."""
+    wanted = read_filter(query, at=at)
+    condition = Q() if wanted.problems else wanted.condition
+    rows = LoggedRequest.objects.in_project(project).filter(condition)
+    ids = rows.values_list("id", flat=True)
+    older = ids.filter(id__lt=request_id).order_by("-id").first()
+    newer = ids.filter(id__gt=request_id).order_by("id").first()
+    return older, newer
