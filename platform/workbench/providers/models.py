@@ -1,0 +1,92 @@
+"""Connections: where a project's models are and what opens the door."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from workbench.core.egress import origin_of
+from workbench.core.ids import uuid7
+from workbench.core.models import Project, User
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
+
+
+class ConnectionQuerySet(models.QuerySet["Connection"]):
+    def in_project(self, project: Project) -> Self:
+        return self.filter(project=project)
+
+    def by_name(self) -> Self:
+        """The default first, then by name."""
+        return self.order_by("-is_default", "name", "pk")
+
+    def of_models(self) -> Self:
+        """Those that models are called through."""
+        return self.exclude(kind=Connection.Kind.HUGGING_FACE)
+
+    def hubs(self) -> Self:
+        """Those that datasets are pushed through."""
+        return self.filter(kind=Connection.Kind.HUGGING_FACE)
+
+
+class Connection(models.Model):
+    """A provider, its address and its sealed credential."""
+
+    class Kind(models.TextChoices):
+        OPENAI_COMPATIBLE = "openai-compatible", "OpenAI-compatible"
+        ANTHROPIC = "anthropic", "Anthropic"
+        HUGGING_FACE = "hugging-face", "Hugging Face Hub"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="connections")
+    name = models.CharField(
+        max_length=40,
+        validators=[
+            RegexValidator(NAME_PATTERN, "Use lower-case letters, digits, “-” and “_” only.")
+        ],
+    )
+    kind = models.CharField(max_length=20, choices=Kind, default=Kind.OPENAI_COMPATIBLE)
+    base_url = models.CharField(max_length=500)
+    sealed_credential = models.BinaryField(null=True, editable=False)
+    model_names = ArrayField(models.CharField(max_length=200), default=list, blank=True)
+    is_default = models.BooleanField(default=False)
+    allow_private_network = models.BooleanField(default=False)
+    retries = models.PositiveSmallIntegerField(default=0)
+    fallbacks = ArrayField(models.CharField(max_length=300), default=list, blank=True)
+    first_byte_seconds = models.PositiveIntegerField(null=True, blank=True)
+    cache_seconds = models.PositiveIntegerField(default=0)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    checked_at = models.DateTimeField(null=True, blank=True)
+    problem = models.CharField(max_length=500, blank=True, default="")
+
+    objects = ConnectionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("project", "name", name="connection_name_once"),
+            models.UniqueConstraint(
+                "project", condition=Q(is_default=True), name="connection_one_default"
+            ),
+            models.CheckConstraint(
+                condition=Q(name__regex=NAME_PATTERN), name="connection_name_shape"
+            ),
+            models.CheckConstraint(condition=~Q(base_url=""), name="connection_has_an_address"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: what the credential is bound to."""
+        return origin_of(self.base_url)
+
+    @property
+    def has_credential(self) -> bool:
+        return self.sealed_credential is not None
