@@ -1,0 +1,1 @@
+"""What people and programs can do: launch and cancel runs, register, promote, resolve models."""

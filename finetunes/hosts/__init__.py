@@ -1,0 +1,1 @@
+"""Where a run happens; every host speaks the protocol of `base.py`."""

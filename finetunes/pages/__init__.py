@@ -1,0 +1,1 @@
+"""Pages: training runs and models."""
