@@ -1,0 +1,119 @@
+"""What people and programs can do with comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from evals.jobs import RUN_COMPARISON
+from evals.models import Candidate, Comparison
+from requests_log.datasets.models import DatasetVersion
+from workbench.core.errors import DomainError, InvalidInput
+from workbench.core.models import Project, User
+from workbench.providers.refs import parse_ref
+
+MOST_CANDIDATES = 8
+DEFAULT_PARAMETERS = {"temperature": 0, "max_tokens": 256}
+NUMBERS = {"temperature": (0, 2), "max_tokens": (1, 100_000), "top_p": (0, 1), "seed": (0, 2**31)}
+KNOWN_PARAMETERS = frozenset({"temperature", "max_tokens", "top_p", "seed", "stop"})
+
+
+class NothingToCompareOn(DomainError):
+    """The split holds no row."""
+
+    code = "nothing_to_compare_on"
+
+
+@dataclass(frozen=True)
+class CandidateSpec:
+    """A candidate to be: what it is called in the comparison, and its model ref."""
+
+    label: str
+    model_ref: str
+
+
+def start_comparison(
+    project: Project,
+    *,
+    name: str,
+    dataset_version: DatasetVersion,
+    candidates: Sequence[CandidateSpec],
+    by: User | None,
+    split: str = "heldout",
+    limit: int | None = None,
+    parameters: dict[str, Any] | None = None,
+) -> Comparison:
+    """Set a comparison up and queue it.
+
+    Raises:
+        InvalidInput: no name, no candidate, a doubled label, or an unknown parameter.
+        NothingToCompareOn: the split of the version is empty.
+        WithoutAnswers: the version holds texts or inputs.
+    """
+    _check(name, candidates, parameters or {}, limit)
+    rows = _row_count(dataset_version, split, limit)
+    dataset_version.require_answers()
+    with transaction.atomic():
+        comparison = Comparison.objects.create(
+            project=project, name=name.strip()[:120], dataset_version=dataset_version, split=split,
+            rows=rows, parameters={**DEFAULT_PARAMETERS, **(parameters or {})}, created_by=by,
+        )  # fmt: skip
+        Candidate.objects.bulk_create(
+            Candidate(
+                comparison=comparison, position=n, label=c.label.strip(), model_ref=c.model_ref
+            )
+            for n, c in enumerate(candidates)
+        )
+        comparison.job = RUN_COMPARISON.enqueue(
+            project=project, title=f"Compare: {comparison.name}", by=by,
+            payload={"comparison": str(comparison.pk)}, total=rows * len(candidates),
+        )  # fmt: skip
+        comparison.save(update_fields=["job"])
+    return comparison
+
+
+def _check(
+    name: str, candidates: Sequence[CandidateSpec], parameters: dict[str, Any], limit: int | None
+) -> None:
+    labels = [candidate.label.strip() for candidate in candidates]
+    if not name.strip():
+        raise InvalidInput("Give the comparison a name.")
+    if not 1 <= len(candidates) <= MOST_CANDIDATES or not all(labels):
+        raise InvalidInput(f"Name one to {MOST_CANDIDATES} candidates, each with a label.")
+    if len(set(labels)) != len(labels):
+        raise InvalidInput("Two candidates have the same label. Give each its own.")
+    if limit is not None and limit < 1:
+        raise InvalidInput("The number of rows must be at least 1.")
+    unknown = sorted(set(parameters) - KNOWN_PARAMETERS)
+    if unknown:
+        known = ", ".join(sorted(KNOWN_PARAMETERS))
+        raise InvalidInput(f"There is no parameter “{unknown[0]}”. There are: {known}.")
+    _check_values(parameters)
+    for candidate in candidates:
+        parse_ref(candidate.model_ref)
+
+
+def _check_values(parameters: dict[str, Any]) -> None:
+    for name, (low, high) in NUMBERS.items():
+        value = parameters.get(name, low)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not low <= value <= high:
+            raise InvalidInput(f"{name} must be a number from {low} to {high}.")
+    stop = parameters.get("stop", "")
+    texts = stop if isinstance(stop, list) else [stop]
+    if not all(isinstance(text, str) and "\0" not in text for text in texts):
+        raise InvalidInput("stop must be a text, or a list of texts.")
+
+
+def _row_count(version: DatasetVersion, split: str, limit: int | None) -> int:
+    counts = {"train": version.train_rows, "heldout": version.heldout_rows}
+    if split not in counts:
+        raise InvalidInput("The split is either train or heldout.")
+    if not counts[split]:
+        raise NothingToCompareOn(
+            f"{version} has no {split} rows. Freeze a version with a share of held-out rows."
+        )
+    return min(counts[split], limit or counts[split])

@@ -1,0 +1,74 @@
+"""The shapes of the comparisons API: what may be sent, what comes back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from evals.results import summaries
+
+Shape = serializers.Serializer[Any]
+
+
+class CandidateIn(Shape):
+    label = serializers.CharField(max_length=60)  # type: ignore[assignment]  # also an attribute of DRF fields
+    model_ref = serializers.CharField(max_length=300)
+
+
+class ComparisonIn(Shape):
+    name = serializers.CharField(max_length=120)
+    dataset = serializers.SlugField(help_text="The dataset's slug.")
+    version = serializers.IntegerField(min_value=1, help_text="The frozen version's number.")
+    split = serializers.ChoiceField(["heldout", "train"], required=False, default="heldout")
+    limit = serializers.IntegerField(required=False, min_value=1, allow_null=True, default=None)
+    parameters = serializers.DictField(required=False, default=dict)
+    candidates = CandidateIn(many=True)
+
+
+class IntervalOut(Shape):
+    mean = serializers.FloatField()
+    low = serializers.FloatField(help_text="95 % bootstrap interval.")
+    high = serializers.FloatField()
+    n = serializers.IntegerField()
+
+
+class DifferenceOut(Shape):
+    """Against the first candidate, paired by row."""
+
+    interval = IntervalOut()
+    better = serializers.IntegerField(help_text="Rows with a higher score than the first's.")
+    worse = serializers.IntegerField(help_text="Rows with a lower score than the first's.")
+
+
+class SummaryOut(Shape):
+    label = serializers.CharField(source="candidate.label")  # type: ignore[assignment]  # as above
+    model_ref = serializers.CharField(source="candidate.model_ref")
+    resolved = serializers.CharField(source="candidate.resolved")
+    score = IntervalOut(allow_null=True)
+    difference = DifferenceOut(allow_null=True)
+    failures = serializers.IntegerField()
+    milliseconds = serializers.FloatField(allow_null=True, help_text="Median of an answer.")
+
+
+class ComparisonOut(Shape):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    dataset = serializers.CharField(source="dataset_version.dataset.slug")
+    version = serializers.IntegerField(source="dataset_version.number")
+    split = serializers.CharField()
+    rows = serializers.IntegerField()
+    grader = serializers.CharField()
+    state = serializers.CharField(source="job.state", default=None)
+    done = serializers.IntegerField(source="job.done", default=None)
+    total = serializers.IntegerField(source="job.total", default=None)
+    error = serializers.CharField(source="job.error", default="")
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class ComparisonResultOut(ComparisonOut):
+    candidates = serializers.SerializerMethodField()
+
+    def get_candidates(self, comparison: Any) -> Any:
+        return SummaryOut(summaries(comparison), many=True).data

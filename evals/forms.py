@@ -1,0 +1,126 @@
+"""The form of a new comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+
+from evals.actions import DEFAULT_PARAMETERS, MOST_CANDIDATES, CandidateSpec
+from requests_log.datasets.models import DatasetVersion
+from workbench.core.models import Project
+
+LONGEST_LABEL = 60
+ROWS_SHOWN = 3
+MOST_VERSIONS = 200
+SPLITS = [("heldout", "Held-out rows"), ("train", "Training rows")]
+
+
+class CandidateForm(forms.Form):
+    """A candidate: a model ref, and what the comparison calls it (the ref itself if left empty)."""
+
+    label = forms.CharField(
+        max_length=LONGEST_LABEL,
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "student", "autocomplete": "off"}),
+    )
+    model_ref = forms.CharField(
+        label="Model ref",
+        max_length=300,
+        required=False,
+        widget=forms.TextInput(attrs={"list": "model-refs", "autocomplete": "off", "class": "mono",
+                                      "spellcheck": "false", "placeholder": "connection/model"}),
+    )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if values.get("label") and not values.get("model_ref"):
+            self.add_error("model_ref", "Name the model, or clear the label.")
+        return values
+
+
+CandidateFormSet = forms.formset_factory(
+    CandidateForm, extra=ROWS_SHOWN, max_num=MOST_CANDIDATES, absolute_max=MOST_CANDIDATES
+)
+
+
+class ComparisonForm(forms.Form):
+    """What is compared on, and how the models are asked."""
+
+    name = forms.CharField(
+        max_length=120,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="Left empty, it is named after its candidates.",
+    )
+    version = forms.ModelChoiceField(
+        DatasetVersion.objects.none(),
+        label="Dataset version",
+        empty_label=None,
+        help_text="Frozen, so every candidate answers the very same rows.",
+    )
+    split = forms.ChoiceField(
+        label="Rows", choices=SPLITS, help_text="Held-out rows were kept away from training."
+    )
+    limit = forms.IntegerField(
+        label="At most",
+        min_value=1,
+        required=False,
+        help_text="The first so many rows. Left empty, all of them.",
+    )
+    temperature = forms.FloatField(
+        min_value=0, max_value=2, initial=DEFAULT_PARAMETERS["temperature"],
+        help_text="0 takes the likeliest answer.",
+    )  # fmt: skip
+    max_tokens = forms.IntegerField(
+        label="Longest answer",
+        min_value=1,
+        max_value=100_000,
+        initial=DEFAULT_PARAMETERS["max_tokens"],
+        help_text="In tokens.",
+    )
+
+    def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        versions = DatasetVersion.objects.in_project(project).select_related("dataset")
+        self.versions = list(versions.order_by("-created_at")[:MOST_VERSIONS])
+        self.fields["version"].queryset = versions  # type: ignore[attr-defined]
+        self.fields["version"].choices = [(v.pk, described(v)) for v in self.versions]  # type: ignore[attr-defined]
+
+    def spec(self, candidates: list[CandidateSpec]) -> dict[str, Any]:
+        """The cleaned fields as `start_comparison` takes them."""
+        values = self.cleaned_data
+        made = " against ".join(candidate.label for candidate in candidates) or "Comparison"
+        return {
+            "name": values["name"].strip() or made[:120],
+            "dataset_version": values["version"],
+            "split": values["split"],
+            "limit": values["limit"],
+            "parameters": {name: values[name] for name in ("temperature", "max_tokens")},
+            "candidates": candidates,
+        }
+
+
+def described(version: DatasetVersion) -> str:
+    """A version with its sizes, as a list of choices shows it."""
+    return f"{version} ({version.heldout_rows:,} held out, {version.train_rows:,} to train on)"
+
+
+def specs_of(formset: Any) -> list[CandidateSpec]:
+    """The candidates of a valid formset, empty lines left out."""
+    filled = [form.cleaned_data for form in formset if form.cleaned_data.get("model_ref")]
+    return [
+        CandidateSpec(row["label"].strip() or row["model_ref"].strip()[:LONGEST_LABEL],
+                      row["model_ref"].strip())
+        for row in filled
+    ]  # fmt: skip
+
+
+def typed_lines(values: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What stands in the lines of a posted formset, right or wrong."""
+    return [
+        {name: values.get(f"form-{n}-{name}", "") for name in ("label", "model_ref")}
+        for n in range(MOST_CANDIDATES)
+        if f"form-{n}-model_ref" in values
+    ]

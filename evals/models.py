@@ -1,0 +1,113 @@
+"""Comparisons: the same frozen rows answered by several candidates."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from workbench.core.ids import uuid7
+from workbench.core.models import Job, Project
+
+
+class ComparisonQuerySet(models.QuerySet["Comparison"]):
+    def in_project(self, project: Project) -> Self:
+        return self.filter(project=project)
+
+    def newest_first(self) -> Self:
+        return self.order_by("-pk")
+
+
+class Comparison(models.Model):
+    """Candidates over the held-out rows of one dataset version, graded the same way."""
+
+    class Grader(models.TextChoices):
+        EXACT = "exact", "Exact match"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="comparisons")
+    name = models.CharField(max_length=120)
+    dataset_version = models.ForeignKey(
+        "datasets.DatasetVersion", on_delete=models.PROTECT, related_name="comparisons"
+    )
+    split = models.CharField(max_length=10, default="heldout")
+    rows = models.PositiveIntegerField()
+    grader = models.CharField(max_length=20, choices=Grader, default=Grader.EXACT)
+    parameters = models.JSONField(default=dict)
+    job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ComparisonQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(name=""), name="comparison_has_a_name"),
+            models.CheckConstraint(condition=Q(rows__gt=0), name="comparison_has_rows"),
+        ]
+        indexes = [models.Index(fields=["project", "-id"], name="comparison_by_project")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Candidate(models.Model):
+    """One model in a comparison, named by a model ref (text, so any model can take part)."""
+
+    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="candidates")
+    position = models.PositiveIntegerField()
+    label = models.CharField(max_length=60)
+    model_ref = models.CharField(max_length=300)
+    # What the ref stood for when the comparison ran: an alias may have moved since.
+    resolved = models.CharField(max_length=300, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("comparison", "position", name="candidate_position_once"),
+            models.UniqueConstraint("comparison", "label", name="candidate_label_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class CellQuerySet(models.QuerySet["Cell"]):
+    def of_comparison(self, comparison: Comparison) -> Self:
+        return self.filter(candidate__comparison=comparison)
+
+    def graded(self) -> Self:
+        return self.filter(error="")
+
+
+class Cell(models.Model):
+    """One candidate's answer to one row; kept, so that a resumed comparison asks nothing twice."""
+
+    candidate = models.ForeignKey(Candidate, on_delete=models.CASCADE, related_name="cells")
+    position = models.PositiveIntegerField()
+    content = models.ForeignKey("datasets.Content", on_delete=models.PROTECT, related_name="+")
+    answer = models.TextField(blank=True, default="")
+    score = models.FloatField(null=True, blank=True)
+    milliseconds = models.FloatField(null=True, blank=True)
+    input_tokens = models.PositiveIntegerField(null=True, blank=True)
+    output_tokens = models.PositiveIntegerField(null=True, blank=True)
+    error = models.TextField(blank=True, default="")
+
+    objects = CellQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("candidate", "position", name="cell_once"),
+            models.CheckConstraint(
+                condition=Q(error="", score__isnull=False) | (~Q(error="") & Q(score=None)),
+                name="cell_is_graded_or_failed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.answer[:60]

@@ -1,0 +1,94 @@
+"""Everything the page of a comparison shows, read once and only where it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from evals.charts import score_figure
+from evals.matrix import DISAGREE, WRONG, disagreements
+from evals.models import Candidate, Comparison
+from evals.results import Summary, summaries
+from requests_log.datasets.models import VersionRow
+from workbench.core.models import Job
+
+
+@dataclass(frozen=True)
+class View:
+    """A filter of the matrix: its value in the URL, its name, how many rows it shows."""
+
+    value: str
+    label: str
+    count: int
+
+
+class ComparisonReading:
+    """A comparison as it stands."""
+
+    def __init__(self, comparison: Comparison, *, show: str = "") -> None:
+        self.comparison = comparison
+        self.show = show
+
+    @cached_property
+    def summaries(self) -> list[Summary]:
+        return summaries(self.comparison)
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        return [summary.candidate for summary in self.summaries]
+
+    @property
+    def first(self) -> Candidate | None:
+        """The one the others are measured against."""
+        return self.candidates[0] if self.candidates else None
+
+    @property
+    def job(self) -> Job | None:
+        return self.comparison.job
+
+    @property
+    def is_working(self) -> bool:
+        return self.job is not None and not self.job.is_finished
+
+    @property
+    def cells(self) -> int:
+        """How many cells there will be."""
+        return self.comparison.rows * len(self.candidates)
+
+    @property
+    def missing(self) -> int:
+        """How many cells nobody was asked for."""
+        return self.cells - sum(s.answered + s.failures for s in self.summaries)
+
+    @property
+    def is_blank(self) -> bool:
+        """Nobody was asked, and nobody will be."""
+        return not self.is_working and self.missing == self.cells
+
+    @property
+    def split_name(self) -> str:
+        return str(VersionRow.Split(self.comparison.split).label).lower()
+
+    @cached_property
+    def figure(self) -> dict[str, Any]:
+        return score_figure(self.summaries)
+
+    @property
+    def figure_size(self) -> str:
+        return "short" if len(self.summaries) <= 4 else "medium"
+
+    @cached_property
+    def views(self) -> list[View]:
+        """The filters: all rows, where they disagree, where each candidate is not right."""
+        wrong = [
+            View(f"{WRONG}{s.candidate.position}", f"{s.candidate.label} is wrong", s.not_right)
+            for s in self.summaries
+        ]
+        apart = View(DISAGREE, "They disagree", disagreements(self.comparison))
+        return [View("", "All rows", self.comparison.rows), apart, *wrong]
+
+    @property
+    def shown(self) -> View:
+        """The filter that is on."""
+        return next((view for view in self.views if view.value == self.show), self.views[0])

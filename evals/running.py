@@ -1,0 +1,226 @@
+"""Running a comparison: ask every candidate every row, once, and grade the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.utils import timezone
+
+from evals.graders.exact import exact_match
+from evals.models import Candidate, Cell, Comparison
+from requests_log.datasets.canonical import BadRow, answer_text, canonical_message
+from requests_log.datasets.models import VersionRow
+from workbench.core.errors import DomainError
+from workbench.providers.chat import ChatCaller, ModelRefused
+from workbench.providers.refs import Endpoint, EngineStarting, parse_ref, resolve
+
+AT_ONCE = 32
+CHUNK = 128
+WRITE_EVERY_SECONDS = 0.25
+RENEW_SECONDS = 30.0
+# Keys of our own in a stored message, which a provider might refuse.
+OURS = frozenset({"weight", "reasoning_content"})
+ENGINE_SECONDS = 120.0
+ENGINE_POLL_SECONDS = 0.5
+Report = Callable[[int, int | None, str], None]
+
+
+class NoAnswers(DomainError):
+    """A candidate answered no row at all."""
+
+    code = "no_answers"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A frozen row as a question and the answer that was expected."""
+
+    position: int
+    content_id: int
+    messages: list[dict[str, Any]]
+    expected: str
+    tools: list[Any]
+
+
+def run_comparison(comparison: Comparison, *, report: Report) -> dict[str, Any]:
+    """Ask for the missing cells of every candidate; returns how many were asked.
+
+    Raises:
+        NoAnswers: a candidate failed on every row; the sentence carries its first error.
+    """
+    candidates = list(comparison.candidates.order_by("position"))
+    total = comparison.rows * len(candidates)
+    done = Cell.objects.of_comparison(comparison).graded().count()
+    Cell.objects.of_comparison(comparison).exclude(error="").delete()
+    asked = 0
+    for candidate in candidates:
+        report(done, total, f"Asking {candidate.label}")
+        waiting = partial(report, done, total)
+        endpoint = _resolve_patiently(comparison, candidate, waiting)
+        Candidate.objects.filter(pk=candidate.pk).update(resolved=endpoint.label)
+        with closing(_answers(comparison, candidate, endpoint)) as answers:
+            for cells in answers:
+                Cell.objects.bulk_create(cells, ignore_conflicts=True)
+                asked, done = asked + len(cells), done + len(cells)
+                report(done, total, f"Asking {candidate.label}")
+        _require_answers(candidate)
+    Comparison.objects.filter(pk=comparison.pk).update(finished_at=timezone.now())
+    return {"asked": asked, "cells": total}
+
+
+def _answers(
+    comparison: Comparison, candidate: Candidate, endpoint: Endpoint
+) -> Generator[list[Cell]]:
+    """Cells as they come in: what is paid for is written within moments, so a kill costs little."""
+    rows = _missing(comparison, candidate)
+    renewed = time.monotonic()
+    with asyncio.Runner() as loop:
+        caller = loop.run(ChatCaller(endpoint).__aenter__())
+        asking = Asking(partial(_cell, caller, candidate, parameters=comparison.parameters))
+        try:
+            while asking.take(rows):
+                yield loop.run(asking.some())
+                if time.monotonic() - renewed > RENEW_SECONDS:
+                    caller.endpoint = _renewed(comparison, caller.endpoint)
+                    renewed = time.monotonic()
+        finally:
+            loop.run(asking.stop())
+            loop.run(caller.__aexit__(None, None, None))
+
+
+class Asking:
+    """Rows being asked, at most `AT_ONCE` at a time; driven in turns with the database."""
+
+    def __init__(self, ask: Callable[[Row], Coroutine[Any, Any, Cell]]) -> None:
+        self._ask = ask
+        self._waiting: deque[Row] = deque()
+        self._asked: set[asyncio.Task[Cell]] = set()
+
+    def take(self, rows: Iterator[list[Row]]) -> bool:
+        """Keep enough rows at hand; False when nothing is left to ask or to wait for."""
+        while len(self._waiting) < CHUNK and (more := next(rows, None)):
+            self._waiting.extend(more)
+        return bool(self._waiting or self._asked)
+
+    async def some(self) -> list[Cell]:
+        """Ask on for a moment; the cells that came in meanwhile."""
+        cells: list[Cell] = []
+        end = time.monotonic() + WRITE_EVERY_SECONDS
+        while self._fill() and (left := end - time.monotonic()) > 0:
+            done, self._asked = await asyncio.wait(
+                self._asked, timeout=left, return_when=asyncio.FIRST_COMPLETED
+            )
+            cells += [task.result() for task in done]
+        return cells
+
+    async def stop(self) -> None:
+        """Leave what is still being asked."""
+        for task in self._asked:
+            task.cancel()
+        await asyncio.gather(*self._asked, return_exceptions=True)
+
+    def _fill(self) -> bool:
+        while self._waiting and len(self._asked) < AT_ONCE:
+            self._asked.add(asyncio.create_task(self._ask(self._waiting.popleft())))
+        return bool(self._asked)
+
+
+async def _cell(
+    caller: ChatCaller, candidate: Candidate, row: Row, *, parameters: dict[str, Any]
+) -> Cell:
+    cell = Cell(candidate=candidate, position=row.position, content_id=row.content_id)
+    try:
+        reply = await caller.ask(row.messages, **parameters, **_tools(row))
+        answer = answer_of(reply.message)
+    except (ModelRefused, BadRow) as problem:
+        cell.error = _storable(problem.sentence)[:2000]
+        return cell
+    cell.answer = _storable(answer)
+    cell.score = exact_match(answer, row.expected)
+    cell.milliseconds = reply.milliseconds
+    cell.input_tokens, cell.output_tokens = reply.input_tokens, reply.output_tokens
+    return cell
+
+
+def _missing(comparison: Comparison, candidate: Candidate) -> Iterator[list[Row]]:
+    """The candidate's unanswered rows, a chunk at a time, in the frozen order."""
+    answered = set(candidate.cells.values_list("position", flat=True))
+    rows = VersionRow.objects.filter(
+        version=comparison.dataset_version, split=comparison.split
+    ).order_by("position")
+    wanted = rows.values_list("position", flat=True)[: comparison.rows]
+    left = [position for position in wanted if position not in answered]
+    for start in range(0, len(left), CHUNK):
+        chunk = rows.filter(position__in=left[start : start + CHUNK])
+        yield [_row(row) for row in chunk.select_related("content")]
+
+
+def _row(row: VersionRow) -> Row:
+    body = row.content.body
+    *context, last = body["messages"]
+    asked = [{k: v for k, v in message.items() if k not in OURS} for message in context]
+    return Row(row.position, row.content_id, asked, answer_text(last), body.get("tools") or [])
+
+
+def _tools(row: Row) -> dict[str, Any]:
+    return {"tools": row.tools} if row.tools else {}
+
+
+def answer_of(message: dict[str, Any]) -> str:
+    """A model's answer as the text that is compared: its content, or its tool calls as JSON.
+
+    Raises:
+        BadRow: the message is of no known shape.
+    """
+    return answer_text(canonical_message({**message, "role": "assistant"}))
+
+
+def _storable(text: str) -> str:
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _resolve_patiently(
+    comparison: Comparison, candidate: Candidate, waiting: Callable[[str], None]
+) -> Endpoint:
+    """Resolve a ref, giving an engine time to come up.
+
+    A comparison that goes on after a crash stays with the version its alias meant at the start.
+    """
+    is_pinned = candidate.resolved and parse_ref(candidate.model_ref).alias
+    ref = candidate.resolved if is_pinned else candidate.model_ref
+    end = time.monotonic() + ENGINE_SECONDS
+    while True:
+        try:
+            return resolve(comparison.project, ref)
+        except EngineStarting as problem:
+            if time.monotonic() > end:
+                raise
+            waiting(f"Waiting for {candidate.label}: {problem.sentence}")
+            time.sleep(ENGINE_POLL_SECONDS)
+
+
+def _renewed(comparison: Comparison, endpoint: Endpoint) -> Endpoint:
+    """The endpoint as it is now. Asking for it also tells the runner that its engine is wanted."""
+    if not endpoint.is_engine:
+        return endpoint
+    try:
+        return resolve(comparison.project, endpoint.label)
+    except EngineStarting:
+        return endpoint
+
+
+def _require_answers(candidate: Candidate) -> None:
+    if candidate.cells.filter(error="").exists():
+        return
+    failed = candidate.cells.exclude(error="").order_by("position").first()
+    raise NoAnswers(
+        f"{candidate.label} answered no row. {failed.error if failed else ''} "
+        "Check the model ref, then start the comparison again."
+    )

@@ -1,0 +1,81 @@
+"""Intervals by the bootstrap (Efron 1979): no assumption about how scores are distributed.
+
+Rows drawn with replacement from scores of which a share p_i has the value x_i are, counted by
+value, a multinomial draw; so a resample costs one draw a distinct value, not one a row. A hundred
+thousand graded rows of 0 and 1 take as long as a hundred.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+SEED = 20_240_501
+DRAWN_AT_ONCE = 4_000_000
+"""Counts held in memory at a time (32 MB), for scores with many distinct values."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its percentile interval at 95 % confidence, over `n` rows."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def mean_interval(scores: Sequence[float]) -> Interval:
+    """The mean score and its bootstrap interval; the same scores give the same interval.
+
+    Raises:
+        ValueError: there is no score.
+    """
+    return counted_interval(Counter(scores))
+
+
+def counted_interval(counts: Mapping[float, int]) -> Interval:
+    """`mean_interval` of scores given as how often each value occurs.
+
+    Raises:
+        ValueError: there is no score.
+    """
+    values = np.asarray(sorted(value for value, count in counts.items() if count), dtype=float)
+    if not len(values):
+        raise ValueError("There are no scores to average.")
+    often = np.asarray([counts[float(value)] for value in values], dtype=np.int64)
+    n = int(often.sum())
+    tail = (1 - CONFIDENCE) / 2 * 100
+    low, high = np.percentile(_resampled_means(values, often / n, n), [tail, 100 - tail])
+    return Interval(float(values @ often) / n, float(low), float(high), n)
+
+
+def difference_interval(scores: Sequence[float], baseline: Sequence[float]) -> Interval:
+    """The mean of `scores - baseline` over the same rows (paired), with its interval.
+
+    Raises:
+        ValueError: the two differ in length, or are empty.
+    """
+    if len(scores) != len(baseline):
+        raise ValueError("A paired difference needs a score of both candidates for every row.")
+    return mean_interval([a - b for a, b in zip(scores, baseline, strict=True)])
+
+
+def _resampled_means(
+    values: np.ndarray[tuple[int], np.dtype[np.float64]],
+    shares: np.ndarray[tuple[int], np.dtype[np.float64]],
+    n: int,
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    generator = np.random.default_rng(SEED)
+    at_once = max(1, DRAWN_AT_ONCE // len(values))
+    parts = [
+        generator.multinomial(n, shares, size=min(at_once, RESAMPLES - start)) @ values / n
+        for start in range(0, RESAMPLES, at_once)
+    ]
+    means: np.ndarray[tuple[int], np.dtype[np.float64]] = np.concatenate(parts)
+    return means

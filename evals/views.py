@@ -1,0 +1,148 @@
+"""The pages of comparisons: list, new, one comparison with its matrix, one row."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from evals.actions import MOST_CANDIDATES, start_comparison
+from evals.forms import CandidateFormSet, ComparisonForm, specs_of, typed_lines
+from evals.matrix import matrix_page, matrix_row
+from evals.models import Comparison
+from evals.reading import ComparisonReading
+from evals.results import means_of
+from requests_log.datasets.models import DatasetVersion
+from workbench.core.access import ProjectRequest, project_page
+from workbench.core.errors import DomainError
+from workbench.core.models import Role
+from workbench.core.paging import page_of
+from workbench.core.queue import cancel_job
+from workbench.providers.refs import known_refs
+
+STOP_POLLING = 286
+LISTED = 20
+
+
+@require_safe
+@project_page(Role.VIEWER)
+def comparison_list(request: ProjectRequest) -> HttpResponse:
+    """Every comparison of the project, newest first."""
+    rows = Comparison.objects.in_project(request.project)
+    page = page_of(
+        rows.select_related("dataset_version__dataset", "job"),
+        before=request.GET.get("before", ""),
+        after=request.GET.get("after", ""),
+        size=LISTED,
+    )
+    found = means_of(list(page.rows))
+    context: dict[str, Any] = {"page": page, "rows": [(c, found[c.pk]) for c in page.rows]}
+    if not page.rows:
+        context["has_versions"] = DatasetVersion.objects.in_project(request.project).exists()
+    return render(request, "evals/list.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@project_page(Role.EDITOR)
+def new_comparison(request: ProjectRequest) -> HttpResponse:
+    """The form; `?candidate=` (repeated) and `?version=` fill it in."""
+    if request.method == "GET":
+        form = ComparisonForm(request.project, initial={"version": request.GET.get("version")})
+        return _form_page(request, form, CandidateFormSet(initial=_asked_for(request.GET)))
+    if "more" in request.POST:
+        return _with_more_lines(request)
+    form, lines = ComparisonForm(request.project, request.POST), CandidateFormSet(request.POST)
+    if form.is_valid() and lines.is_valid():
+        try:
+            made = start_comparison(request.project, by=request.user, **form.spec(specs_of(lines)))
+            return redirect("evals:comparison", request.project.slug, made.pk)
+        except DomainError as problem:
+            form.add_error(None, problem.sentence)
+    return _form_page(request, form, lines, status=422)
+
+
+@require_safe
+@project_page(Role.VIEWER)
+def comparison_page(request: ProjectRequest, comparison_id: UUID) -> HttpResponse:
+    """One comparison: its progress, what it found, and the matrix of answers."""
+    show = request.GET.get("show", "")
+    reading = ComparisonReading(_comparison(request, comparison_id), show=show)
+    matrix = matrix_page(
+        reading.comparison,
+        reading.candidates,
+        show=show,
+        after=request.GET.get("after", ""),
+        before=request.GET.get("before", ""),
+    )
+    context = {"reading": reading, "comparison": reading.comparison, "matrix": matrix, "show": show}
+    return render(request, "evals/comparison.html", context)
+
+
+@require_safe
+@project_page(Role.VIEWER)
+def comparison_live(request: ProjectRequest, comparison_id: UUID) -> HttpResponse:
+    """The parts of the page that change while answers come in."""
+    reading = ComparisonReading(_comparison(request, comparison_id))
+    context = {"reading": reading, "comparison": reading.comparison, "oob": True}
+    status = 200 if reading.is_working else STOP_POLLING
+    return render(request, "evals/live.html", context, status=status)
+
+
+@require_safe
+@project_page(Role.VIEWER)
+def comparison_row(request: ProjectRequest, comparison_id: UUID, position: int) -> HttpResponse:
+    """One row in full: the conversation, and every candidate's whole answer."""
+    reading = ComparisonReading(_comparison(request, comparison_id))
+    row = matrix_row(reading.comparison, reading.candidates, position)
+    if row is None:
+        raise Http404("The comparison has no such row.")
+    context = {"comparison": reading.comparison, "row": row}
+    part = "inspector" if request.GET.get("part") == "inspector" else "row"
+    return render(request, f"evals/{part}.html", context)
+
+
+@require_POST
+@project_page(Role.EDITOR)
+def comparison_cancel(request: ProjectRequest, comparison_id: UUID) -> HttpResponse:
+    """Stop asking; the answers that are there stay."""
+    comparison = _comparison(request, comparison_id)
+    if comparison.job is not None:
+        cancel_job(comparison.job, at=timezone.now())
+    return redirect("evals:comparison", request.project.slug, comparison_id)
+
+
+def _comparison(request: ProjectRequest, comparison_id: UUID) -> Comparison:
+    rows = Comparison.objects.in_project(request.project)
+    return get_object_or_404(
+        rows.select_related("project", "dataset_version__dataset", "job", "created_by"),
+        pk=comparison_id,
+    )
+
+
+def _asked_for(query: QueryDict) -> list[dict[str, str]]:
+    return [{"model_ref": ref[:300]} for ref in query.getlist("candidate")[:MOST_CANDIDATES]]
+
+
+def _with_more_lines(request: ProjectRequest) -> HttpResponse:
+    """What was typed, not judged yet, and one more line for a candidate."""
+    form = ComparisonForm(request.project, initial=request.POST.dict())
+    typed = typed_lines(request.POST)
+    lines = CandidateFormSet(initial=typed)
+    lines.extra = min(1, MOST_CANDIDATES - len(typed))
+    return _form_page(request, form, lines)
+
+
+def _form_page(
+    request: ProjectRequest, form: ComparisonForm, lines: Any, *, status: int = 200
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "lines": lines,
+        "refs": known_refs(request.project),
+        "is_full": lines.total_form_count() >= MOST_CANDIDATES,
+    }
+    return render(request, "evals/new.html", context, status=status)
