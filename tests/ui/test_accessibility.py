@@ -1,0 +1,82 @@
+"""No page has an accessibility fault that axe-core calls serious or critical, in either theme."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+from django.conf import settings
+from django.db import connections
+from django.test import Client
+from playwright.sync_api import Page
+from pytest_django.live_server_helper import LiveServer
+
+from requests_log.datasets.actions import add_examples, freeze_version
+from tests.conftest import Cast
+from tests.curate.factories import NOON, make_dataset, make_request, make_requests, make_row
+from tests.journeys.browsing import CHROMIUM, Watch, browser, crawl
+from tests.registry.factories import make_model, make_run
+from workbench.core.models import Job
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+FAULTS = """async (rules) => {
+  const only = rules.length ? {runOnly: {type: "rule", values: rules}} : {};
+  const found = await axe.run(document, {resultTypes: ["violations"], ...only});
+  return found.violations
+    .filter((fault) => ["serious", "critical"].includes(fault.impact))
+    .flatMap((fault) => fault.nodes.map((node) => {
+      const why = [...node.any, ...node.all, ...node.none].map((check) => check.message).join(" ");
+      return `${fault.id}: ${node.html.slice(0, 160)} (${why.slice(0, 200)})`;
+    }));
+}"""
+RULES = {"light": [], "dark": ["color-contrast", "link-in-text-block"]}
+"""What is looked for in each theme; nothing named means everything."""
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(CHROMIUM is None, reason="needs the browser Chromium on the path"),
+]
+
+
+@pytest.fixture
+def project_with_everything(
+    live_server: LiveServer, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something to see on every page."""
+    # The live server's threads let go of the test database after each request.
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
+    make_requests(
+        cast.project, 4, tags={"route": "checkout"}, prompt_name="triage", prompt_version=1
+    )
+    make_request(cast.project, answer=None, status="error", error_type="rate_limit")
+    dataset = make_dataset(cast.project, name="Checkout", rows=20)
+    version = freeze_version(dataset, by=cast.alice, at=NOON, split=(60, 40), notes="first")
+    add_examples(dataset, rows=[make_row("What is it?", "Question 1?")])
+    make_model(cast.project, versions=2)
+    make_run(cast.project, dataset_version=version)
+    Job.objects.create(project=cast.project, kind="test", title="Something long", total=9, done=3)
+
+
+@pytest.mark.usefixtures("project_with_everything")
+def test_no_page_has_a_serious_fault(live_server: LiveServer, cast: Cast, alice: Client) -> None:
+    name = settings.SESSION_COOKIE_NAME
+    cookie = {"name": name, "value": alice.cookies[name].value, "url": str(live_server)}
+    faults: dict[str, set[str]] = {}
+
+    def look(page: Page) -> None:
+        page.evaluate(AXE.read_text("utf-8"))
+        for theme, rules in RULES.items():
+            page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+            for fault in page.evaluate(FAULTS, rules):
+                faults.setdefault(f"{fault} [{theme}]", set()).add(page.url)
+
+    with browser() as chromium:
+        context = chromium.new_context(
+            viewport={"width": 1440, "height": 900}, reduced_motion="reduce"
+        )
+        context.add_cookies([cookie])  # type: ignore[list-item]
+        visited = crawl(context, Watch(str(live_server)), f"/p/{cast.project.slug}/", look)
+
+    assert len(visited) > 20
+    assert {fault: sorted(pages)[:3] for fault, pages in faults.items()} == {}
