@@ -23,7 +23,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 from requests_log import store
 from requests_log.calls import Item, Outcome
 from requests_log.lanes import SHARES, Lane, Share
-from requests_log.redaction.hook import redact_items
+from requests_log.redaction.hook import is_nothing_to_redact, redact_items
 from requests_log.redaction.policies import PolicyUnknown
 from workbench.core.perloop import PerLoop
 
@@ -98,6 +98,14 @@ class Batcher:
         """
         return await self._queues[lane].submit(items) if items else []
 
+    def take(self, item: Item, *, lane: Lane) -> asyncio.Future[Outcome]:
+        """One item at once, its outcome to come: `submit` where there is nothing to redact.
+
+        Raises:
+            Overloaded: too much waits in the lane already; the item was not taken.
+        """
+        return self._queues[lane].take(item)
+
     async def close(self) -> None:
         """Store what waits, then stop."""
         await asyncio.gather(*(queue.close() for queue in self._queues.values()))
@@ -126,9 +134,8 @@ class _Queue:
         """`Batcher.submit`, in this lane."""
         sizes = [item.size for item in items]
         size = sum(sizes)
-        if self.held_bytes and self.held_bytes + size > self._most_bytes:
-            raise Overloaded(self._lane)
-        redacted = await self._redacted(items, size)
+        self._require_room(size)
+        redacted = items if is_nothing_to_redact(items) else await self._redacted(items, size)
         loop = asyncio.get_running_loop()
         entries = [
             _Waiting(item, size, loop.create_future())
@@ -139,6 +146,19 @@ class _Queue:
             *(entry.outcome for entry in entries), return_exceptions=True
         )
         return _all_or_raise(answers)
+
+    def take(self, item: Item) -> asyncio.Future[Outcome]:
+        """`Batcher.take`, in this lane."""
+        size = item.size
+        self._require_room(size)
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._enqueue([_Waiting(item, size, outcome)], size)
+        return outcome
+
+    def _require_room(self, size: int) -> None:
+        """Raises Overloaded: so much more may not wait in this lane."""
+        if self.held_bytes and self.held_bytes + size > self._most_bytes:
+            raise Overloaded(self._lane)
 
     async def close(self) -> None:
         """Store what waits, then stop."""

@@ -31,8 +31,11 @@ def as_count(value: JSON) -> int | None:
 
 def first_count(given: dict[str, JSON], *names: str) -> int | None:
     """The first of these that is a count."""
-    found = (as_count(given.get(name)) for name in names)
-    return next((count for count in found if count is not None), None)
+    for name in names:
+        count = as_count(given.get(name))
+        if count is not None:
+            return count
+    return None
 
 
 def texts_joined(content: JSON) -> str:

@@ -24,6 +24,7 @@ from requests_log.redaction.policies import (
     Policy,
     PolicyUnknown,
     Unusable,
+    is_without,
     policy_now,
     policy_of,
 )
@@ -38,6 +39,11 @@ LIGHT_STEPS = 2_000
 """Bytes of items, or RE2 instructions, above which redacting would hold up the event loop."""
 THREADS = 2
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="redaction")
+
+
+def is_nothing_to_redact(items: Sequence[Item]) -> bool:
+    """Whether it is known without asking that no policy applies; False says nothing."""
+    return all(map(is_without, _projects(items)))
 
 
 async def redact_items(items: Sequence[AnyItem]) -> Sequence[AnyItem]:

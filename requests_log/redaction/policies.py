@@ -50,13 +50,20 @@ async def policy_of(project_id: int) -> Policy:
     Raises:
         PolicyUnknown: it cannot be asked for now.
     """
-    cache = _caches.get() or _caches.put(
-        HotCache(seconds=FRESH_SECONDS, stale_seconds=STALE_SECONDS)
-    )
+    cache = _caches.get()
+    if cache is None:
+        cache = _caches.put(HotCache(seconds=FRESH_SECONDS, stale_seconds=STALE_SECONDS))
     try:
         return await cache.get((project_id, _generation), lambda: read_policy(project_id))
     except DatabaseAway as problem:
         raise PolicyUnknown from problem
+
+
+def is_without(project_id: int) -> bool:
+    """Whether it is known just now that the project has no policy; False says nothing."""
+    cache = _caches.get()
+    kept = None if cache is None else cache.settled((project_id, _generation))
+    return kept is not None and kept.answer is None
 
 
 def read_policy(project_id: int) -> Policy:

@@ -286,7 +286,7 @@ def test_a_full_lane_sends_calls_to_the_spool_and_they_arrive_all_the_same(
     world: World, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Full:
-        async def submit(self, calls: object, *, lane: Lane) -> None:
+        def take(self, call: object, *, lane: Lane) -> None:
             raise batcher.Overloaded(lane)
 
     before = gateway.logbook.spooled

@@ -32,7 +32,7 @@ class DatabaseAway(Exception):
 
 
 @dataclass(slots=True)
-class _Kept(Generic[T]):
+class Kept(Generic[T]):
     """An answer, and until when (monotonic) it is fresh and usable."""
 
     answer: T
@@ -51,7 +51,7 @@ class HotCache(Generic[T]):
     def __init__(self, *, seconds: float, stale_seconds: float) -> None:
         self._seconds = seconds
         self._stale_seconds = stale_seconds
-        self._kept: dict[Hashable, _Kept[T]] = {}
+        self._kept: dict[Hashable, Kept[T]] = {}
         self._asking: dict[Hashable, asyncio.Task[T]] = {}
         self._purging: asyncio.TimerHandle | None = None
 
@@ -83,6 +83,11 @@ class HotCache(Generic[T]):
             kept.fresh_until = now + RETRY_SECONDS
             return kept.answer
 
+    def settled(self, key: Hashable) -> Kept[T] | None:
+        """The answer if nothing need be asked, not even to renew it: `get` without its price."""
+        kept = self._kept.get(key)
+        return kept if kept is not None and time.monotonic() <= kept.renew_at else None
+
     def clear(self) -> None:
         """Forget everything."""
         self._kept.clear()
@@ -112,7 +117,7 @@ class HotCache(Generic[T]):
             self._kept.pop(next(iter(self._kept)))
         now = time.monotonic()
         renew_at = now + self._seconds * RENEW_AT
-        self._kept[key] = _Kept(answer, renew_at, now + self._seconds, now + self._stale_seconds)
+        self._kept[key] = Kept(answer, renew_at, now + self._seconds, now + self._stale_seconds)
         self._purge()
         return answer
 

@@ -68,7 +68,7 @@ class ModelCall:
     cost: Decimal | None = None
     cache: str = ""
     has_started: bool = False
-    logged: asyncio.Task[None] | None = None
+    logged: asyncio.Future[None] | None = None
 
     @property
     def target(self) -> Endpoint:

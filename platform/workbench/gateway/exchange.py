@@ -188,7 +188,7 @@ class Exchange:
 
     def _record(
         self, call: ModelCall, refusal: Refusal | None, *, client_gone: bool = False
-    ) -> asyncio.Task[None]:
+    ) -> asyncio.Future[None]:
         """Start to log the call as it stands now; counted it is also without an entry.
 
         A call is recorded once: what happens while the caller waits for that changes nothing.
@@ -212,9 +212,23 @@ class Exchange:
             self._budgets.charge(call.caller.key_id, charge_of(call, entry))
         self._cache.keep(call, entry)
 
-    async def _held(self, logged: asyncio.Task[None]) -> None:
+    async def _held(self, logged: asyncio.Future[None]) -> None:
         """Wait until the call is safe, but never keep the caller waiting for our own trouble."""
-        await asyncio.wait({logged}, timeout=HOLD_SECONDS)
+        if logged.done():
+            return
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(HOLD_SECONDS, _end, over)
+        logged.add_done_callback(partial(_end, over))
+        try:
+            await over
+        finally:
+            timer.cancel()
+
+
+def _end(over: asyncio.Future[None], _: object = None) -> None:
+    if not over.done():
+        over.set_result(None)
 
 
 async def _gathered(call: ModelCall, response: aiohttp.ClientResponse, guard: Guard) -> bytes:

@@ -6,15 +6,17 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from requests_log import batcher
-from requests_log.calls import Call
+from requests_log.calls import Call, Outcome
 from requests_log.lanes import Lane
-from requests_log.redaction.hook import redact_or_withhold
+from requests_log.redaction.hook import is_nothing_to_redact, redact_or_withhold
 from workbench.core.faults import fault
 from workbench.gateway.budgets import AWAY
 from workbench.gateway.spool import (
@@ -42,12 +44,23 @@ DO UPDATE SET count = requests_log_dropped.count + excluded.count
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Storing:
+    """A call in the store's hands until a moment; `safe` is done when it is kept somewhere."""
+
+    call: Call
+    safe: asyncio.Future[None]
+    until: float
+
+
 class Logbook:
     """Records calls in the background; `record` gives what is done when the call is safe."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._writes: set[asyncio.Task[None]] = set()
+        self._storing: dict[asyncio.Future[Outcome], _Storing] = {}
+        self._watch: asyncio.TimerHandle | None = None
         self._skip_store_until = 0.0
         self._drainer = asyncio.create_task(self._drain_for_ever(), name="gateway-drainer")
         self._unspooled: list[tuple[Call, asyncio.Future[None]]] = []
@@ -64,23 +77,31 @@ class Logbook:
         in_thread: bool = False,
         made: Callable[[Call], None] | None = None,
         is_kept: bool = True,
-    ) -> asyncio.Task[None]:
-        """Start to store a call; the task is done when it is committed or on disk.
+    ) -> asyncio.Future[None]:
+        """Start to store a call; the future is done when it is committed or on disk.
 
         `make` gives the entry; `in_thread` keeps a long making off the event loop, `made` gets
         the entry on it. Nothing is stored when `is_kept` is False.
         """
-        task = asyncio.create_task(self._write(make, in_thread, made, is_kept))
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
-        return task
+        if in_thread:
+            return self._in_background(self._make_and_keep(make, made, is_kept))
+        try:
+            call = make()
+        except Exception:
+            return self._never_put_into_words()
+        if not is_nothing_to_redact([call]):
+            return self._in_background(self._redact_and_keep(call, made, is_kept))
+        return self._keep(call, made, is_kept)
 
     async def close(self) -> None:
         """Let what was recorded get where it goes."""
         self._drainer.cancel()
         with suppress(asyncio.CancelledError):
             await self._drainer
-        await asyncio.gather(*self._writes)
+        while waiting := [*self._writes, *(one.safe for one in self._storing.values())]:
+            await asyncio.wait(waiting)
+        if self._watch is not None:
+            self._watch.cancel()
         with suppress(batcher.StoreUnavailable, *AWAY):
             await self._report_losses()
         await asyncio.to_thread(self._spool.close)
@@ -96,43 +117,97 @@ class Logbook:
             stored += await self._drain_file(path)
         return stored
 
-    async def _write(
-        self,
-        make: Callable[[], Call],
-        in_thread: bool,
-        made: Callable[[Call], None] | None,
-        is_kept: bool,
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
+        task = asyncio.create_task(work)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        return task
+
+    async def _make_and_keep(
+        self, make: Callable[[], Call], made: Callable[[Call], None] | None, is_kept: bool
     ) -> None:
         try:
-            call = await asyncio.to_thread(make) if in_thread else make()
-            (call,) = await redact_or_withhold([call])  # before it is kept anywhere
+            call = await asyncio.to_thread(make)
+        except Exception:
+            self._never_put_into_words()
+        else:
+            await self._redact_and_keep(call, made, is_kept)
+
+    async def _redact_and_keep(
+        self, call: Call, made: Callable[[Call], None] | None, is_kept: bool
+    ) -> None:
+        (call,) = await redact_or_withhold([call])  # before it is kept anywhere
+        await self._keep(call, made, is_kept)
+
+    def _keep(
+        self, call: Call, made: Callable[[Call], None] | None, is_kept: bool
+    ) -> asyncio.Future[None]:
+        try:
             if made is not None:
                 made(call)
         except Exception:
-            self.lost += 1
-            logger.exception("A call could not be put into words for the log")
-            return
-        if is_kept and not await self._store(call):
-            await self._spool_or_lose(call)
+            return self._never_put_into_words()
+        return self._store(call) if is_kept else _done()
 
-    async def _store(self, call: Call) -> bool:
-        """Whether the call is committed; after a failure the store is left alone for a while."""
+    def _never_put_into_words(self) -> asyncio.Future[None]:
+        self.lost += 1
+        logger.exception("A call could not be put into words for the log")
+        return _done()
+
+    def _store(self, call: Call) -> asyncio.Future[None]:
+        """Into the store, else to disk; after a failure the store is left alone for a while."""
         if time.monotonic() < self._skip_store_until:
-            return False
+            return self._in_background(self._spool_or_lose(call))
         try:
-            async with asyncio.timeout(STORE_SECONDS):
-                await batcher.shared().submit([call], lane=Lane.GATEWAY)
-        except (batcher.StoreUnavailable, batcher.Overloaded, TimeoutError) as problem:
-            wait = RETRY_SECONDS
-            if isinstance(problem, batcher.Overloaded):
-                wait = problem.retry_seconds
-            self._skip_store_until = time.monotonic() + wait
-            logger.warning("Calls go to the spool for now", extra={"reason": repr(problem)})
-            return False
-        except Exception:
-            logger.exception("Storing a call failed; it goes to the spool")
-            return False
-        return True
+            outcome = batcher.shared().take(call, lane=Lane.GATEWAY)
+        except Exception as problem:
+            self._leave_store_alone(problem)
+            return self._in_background(self._spool_or_lose(call))
+        safe: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._storing[outcome] = _Storing(call, safe, time.monotonic() + STORE_SECONDS)
+        outcome.add_done_callback(self._stored)
+        if self._watch is None:
+            self._watch = asyncio.get_running_loop().call_later(STORE_SECONDS, self._give_up)
+        return safe
+
+    def _stored(self, outcome: asyncio.Future[Outcome]) -> None:
+        storing = self._storing.pop(outcome, None)
+        if storing is None:  # it took too long and was spooled
+            outcome.exception()
+        elif (problem := outcome.exception()) is None:
+            _settle(storing.safe)
+        else:
+            self._leave_store_alone(problem)
+            self._take_to_disk(storing)
+
+    def _give_up(self) -> None:
+        """Spool what the store has had for STORE_SECONDS; one timer looks after all of it."""
+        now = time.monotonic()
+        while self._storing:
+            outcome, storing = next(iter(self._storing.items()))
+            if storing.until > now:
+                wait = storing.until - now
+                self._watch = asyncio.get_running_loop().call_later(wait, self._give_up)
+                return
+            del self._storing[outcome]
+            self._leave_store_alone(TimeoutError())
+            self._take_to_disk(storing)
+        self._watch = None
+
+    def _leave_store_alone(self, problem: BaseException) -> None:
+        """For a while, when it said that it is away or full; any other problem is a call's own."""
+        if not isinstance(problem, batcher.StoreUnavailable | batcher.Overloaded | TimeoutError):
+            logger.error("Storing a call failed; it goes to the spool", exc_info=problem)
+            return
+        wait = RETRY_SECONDS
+        if isinstance(problem, batcher.Overloaded):
+            wait = problem.retry_seconds
+        self._skip_store_until = time.monotonic() + wait
+        logger.warning("Calls go to the spool for now", extra={"reason": repr(problem)})
+
+    def _take_to_disk(self, storing: _Storing) -> None:
+        task = self._in_background(self._spool_or_lose(storing.call))
+        task.add_done_callback(lambda _: _settle(storing.safe))
 
     async def _spool_or_lose(self, call: Call) -> None:
         """Wait until the call is on disk; calls that come while the disk is busy share a sync."""
@@ -231,6 +306,17 @@ class Logbook:
                 return
             logger.exception("A spooled call cannot be stored")
             await asyncio.to_thread(set_aside, path, line_of(batch[0]))
+
+
+def _done() -> asyncio.Future[None]:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    return done
+
+
+def _settle(safe: asyncio.Future[None]) -> None:
+    if not safe.done():
+        safe.set_result(None)
 
 
 def _next_batch(calls: Iterator[Call]) -> list[Call]:

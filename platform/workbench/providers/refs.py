@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from urllib.parse import urlsplit
 
 from workbench.core.errors import DomainError, InvalidInput
@@ -89,12 +89,12 @@ class Endpoint:
     def is_anthropic(self) -> bool:
         return self.kind == Connection.Kind.ANTHROPIC
 
-    @property
+    @cached_property
     def ref(self) -> str:
         """What names it without doubt: a version of ours, or connection/model."""
         return self.model if self.is_engine else f"{self.label}/{self.model}"
 
-    @property
+    @cached_property
     def provider(self) -> str:
         """Whose prices hold, as far as the address tells; else the connection's name."""
         if self.is_engine:
