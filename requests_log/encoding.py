@@ -50,9 +50,9 @@ _texts_of = attrgetter(*_TEXTS)
 class Row:
     """One call as rows of the three tables an append writes."""
 
-    request: bytes
-    body: bytes
-    outbox: bytes
+    request: wire.Fields
+    body: wire.Fields
+    outbox: wire.Fields
 
 
 R = TypeVar("R")
@@ -64,7 +64,7 @@ class Table(Generic[R]):
 
     name: str
     columns: Sequence[str]
-    pick: Callable[[R], bytes]
+    pick: Callable[[R], wire.Fields]
 
     @property
     def statement(self) -> str:
@@ -72,7 +72,7 @@ class Table(Generic[R]):
         return f"COPY {self.name} ({', '.join(self.columns)}) FROM STDIN (FORMAT binary)"
 
     def block(self, rows: Sequence[R]) -> bytes:
-        return wire.block(map(self.pick, rows))
+        return wire.block(wire.row(self.pick(row)) for row in rows)
 
 
 @cache
@@ -135,7 +135,7 @@ def encode(call: Call) -> Row:
         ValueError, OverflowError, struct.error: a value that no column takes.
     """
     key = wire.bigint(call.project_id), wire.uuid(call.id)
-    return Row(_request_row(call, key), _body_row(call, key), wire.row(key))
+    return Row(_request_row(call, key), _body_row(call, key), key)
 
 
 def digests_of(call: Call) -> tuple[bytes, bytes | None]:
@@ -176,49 +176,45 @@ def _readable(value: Any) -> Any:
     return clean(str(value))
 
 
-def _request_row(call: Call, key: tuple[bytes, bytes]) -> bytes:
+def _request_row(call: Call, key: tuple[bytes, bytes]) -> wire.Fields:
     altered = set(call.altered)
     texts = [
         wire.NULL if value is None else storable_text(name, value, limit, altered)
         for name, limit, value in zip(_TEXTS, _LIMITS, _texts_of(call), strict=True)
     ]
     tags = storable_tags(call.tags, altered)
-    return wire.row(
-        [
-            *key,
-            wire.moment(call.started_at),
-            wire.text(call.operation),
-            wire.text(call.status),
-            wire.double(call.duration_ms),
-            wire.double(call.ttft_ms),
-            wire.bigint(call.key_id),
-            wire.integer(call.http_status),
-            wire.integer(call.prompt_version),
-            wire.integer(len(call.request)),
-            wire.integer(None if call.response is None else len(call.response)),
-            wire.smallint(call.redaction),
-            wire.jsonb(tags),
-            wire.texts(sorted(altered)),
-            *texts,
-        ]
-    )
+    return [
+        *key,
+        wire.moment(call.started_at),
+        wire.text(call.operation),
+        wire.text(call.status),
+        wire.double(call.duration_ms),
+        wire.double(call.ttft_ms),
+        wire.bigint(call.key_id),
+        wire.integer(call.http_status),
+        wire.integer(call.prompt_version),
+        wire.integer(len(call.request)),
+        wire.integer(None if call.response is None else len(call.response)),
+        wire.smallint(call.redaction),
+        wire.jsonb(tags),
+        wire.texts(sorted(altered)),
+        *texts,
+    ]
 
 
-def _body_row(call: Call, key: tuple[bytes, bytes]) -> bytes:
+def _body_row(call: Call, key: tuple[bytes, bytes]) -> wire.Fields:
     request_digest, response_digest = digests_of(call)
     big = len(call.request) + len(call.response or b"") >= SMALLEST_WORTH_COMPRESSING
     keep = compress if big else bytes
-    return wire.row(
-        [
-            *key,
-            wire.text(Codec.ZSTD.value if big else Codec.RAW.value),
-            wire.binary(keep(call.request)),
-            wire.binary(request_digest),
-            wire.binary(None if call.response is None else keep(call.response)),
-            wire.binary(response_digest),
-            wire.binary(None if call.variables is None else keep(call.variables)),
-        ]
-    )
+    return [
+        *key,
+        wire.text(Codec.ZSTD.value if big else Codec.RAW.value),
+        wire.binary(keep(call.request)),
+        wire.binary(request_digest),
+        wire.binary(None if call.response is None else keep(call.response)),
+        wire.binary(response_digest),
+        wire.binary(None if call.variables is None else keep(call.variables)),
+    ]
 
 
 def storable_text(name: str, value: str, limit: int, altered: set[str]) -> bytes:

@@ -68,11 +68,17 @@ SCORE_COLUMNS = (
     "author",
     "comment",
 )
-SPAN_TABLE: Table[bytes] = Table("requests_log_span", SPAN_COLUMNS, bytes)
-SCORE_TABLE: Table[bytes] = Table("requests_log_score", SCORE_COLUMNS, bytes)
 
 
-def encode_span(span: Span) -> bytes:
+def _itself(row: wire.Fields) -> wire.Fields:
+    return row
+
+
+SPAN_TABLE: Table[wire.Fields] = Table("requests_log_span", SPAN_COLUMNS, _itself)
+SCORE_TABLE: Table[wire.Fields] = Table("requests_log_score", SCORE_COLUMNS, _itself)
+
+
+def encode_span(span: Span) -> wire.Fields:
     """The row of one span.
 
     Raises:
@@ -85,25 +91,23 @@ def encode_span(span: Span) -> bytes:
         for value in (getattr(span, name),)
     ]
     tags = storable_tags(span.tags, altered)
-    return wire.row(
-        [
-            wire.bigint(span.project_id),
-            wire.uuid(span.id),
-            wire.moment(span.started_at),
-            wire.double(span.duration_ms),
-            wire.bigint(span.key_id),
-            wire.integer(span.prompt_version),
-            wire.integer(None if span.input is None else len(span.input)),
-            wire.integer(None if span.output is None else len(span.output)),
-            wire.smallint(span.redaction),
-            wire.text(span.kind),
-            wire.text(span.status),
-            wire.jsonb(tags),
-            wire.texts(sorted(altered)),
-            *texts,
-            *_documents(span),
-        ]
-    )
+    return [
+        wire.bigint(span.project_id),
+        wire.uuid(span.id),
+        wire.moment(span.started_at),
+        wire.double(span.duration_ms),
+        wire.bigint(span.key_id),
+        wire.integer(span.prompt_version),
+        wire.integer(None if span.input is None else len(span.input)),
+        wire.integer(None if span.output is None else len(span.output)),
+        wire.smallint(span.redaction),
+        wire.text(span.kind),
+        wire.text(span.status),
+        wire.jsonb(tags),
+        wire.texts(sorted(altered)),
+        *texts,
+        *_documents(span),
+    ]
 
 
 def digest_of_span(span: Span) -> bytes:
@@ -114,31 +118,29 @@ def digest_of_span(span: Span) -> bytes:
     return digest.digest()
 
 
-def encode_score(score: Score) -> bytes:
+def encode_score(score: Score) -> wire.Fields:
     """The row of one score.
 
     Raises:
         ValueError, OverflowError, struct.error: a value that no column takes.
     """
     data_type, number, label = value_of_score(score)
-    return wire.row(
-        [
-            wire.bigint(score.project_id),
-            wire.uuid(score.id),
-            wire.moment(score.at),
-            wire.bigint(score.key_id),
-            wire.smallint(score.redaction),
-            wire.NULL if score.request_id is None else wire.uuid(score.request_id),
-            _text(score.trace_id, TEXT_LIMIT),
-            _text(score.name, TEXT_LIMIT),
-            wire.text(data_type),
-            wire.double(number),
-            wire.text(label),
-            wire.text(score.origin),
-            _text(score.author, TEXT_LIMIT),
-            _text(score.comment, LONG_TEXT_LIMIT),
-        ]
-    )
+    return [
+        wire.bigint(score.project_id),
+        wire.uuid(score.id),
+        wire.moment(score.at),
+        wire.bigint(score.key_id),
+        wire.smallint(score.redaction),
+        wire.NULL if score.request_id is None else wire.uuid(score.request_id),
+        _text(score.trace_id, TEXT_LIMIT),
+        _text(score.name, TEXT_LIMIT),
+        wire.text(data_type),
+        wire.double(number),
+        wire.text(label),
+        wire.text(score.origin),
+        _text(score.author, TEXT_LIMIT),
+        _text(score.comment, LONG_TEXT_LIMIT),
+    ]
 
 
 def value_of_score(score: Score) -> tuple[str, float | None, str | None]:

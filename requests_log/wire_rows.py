@@ -19,14 +19,17 @@ from psycopg.pq import Format
 HEADER = b"PGCOPY\n\xff\r\n\x00" + struct.pack("!ii", 0, 0)
 TRAILER = struct.pack("!h", -1)
 NULL = struct.pack("!i", -1)
+LENGTH = 4
+"""Bytes before a field's value."""
 TEXT_OID = 25
+
+Fields = Sequence[bytes]
+"""A row's values, each behind its length; what is null is the object NULL."""
 
 _epoch = datetime(2000, 1, 1, tzinfo=UTC)
 _microsecond = timedelta(microseconds=1)
 _length = struct.Struct("!i").pack
 _count = struct.Struct("!h").pack
-_read_length = struct.Struct("!i").unpack_from
-_read_count = struct.Struct("!h").unpack_from
 _int2 = struct.Struct("!ih").pack
 _int4 = struct.Struct("!ii").pack
 _int8 = struct.Struct("!iq").pack
@@ -40,7 +43,7 @@ def block(rows: Iterable[bytes]) -> bytes:
     return b"".join([HEADER, *rows, TRAILER])
 
 
-def row(fields: Sequence[bytes]) -> bytes:
+def row(fields: Fields) -> bytes:
     return _count(len(fields)) + b"".join(fields)
 
 
@@ -61,17 +64,9 @@ class _ParameterDumper(Dumper):
 psycopg.adapters.register_dumper(Parameter, _ParameterDumper)
 
 
-def parameters(row: bytes) -> list[Parameter | None]:
-    """The fields of a row made by `row`, as parameters of an INSERT."""
-    (count,) = _read_count(row)
-    fields: list[Parameter | None] = []
-    start = 2
-    for _ in range(count):
-        (length,) = _read_length(row, start)
-        start += 4
-        fields.append(None if length < 0 else Parameter(row[start : start + length]))
-        start += max(length, 0)
-    return fields
+def parameters(fields: Fields) -> list[Parameter | None]:
+    """The fields of a row as parameters of an INSERT."""
+    return [None if field is NULL else Parameter(field[LENGTH:]) for field in fields]
 
 
 def binary(value: bytes | None) -> bytes:
