@@ -3,8 +3,10 @@
 Own Postgres, own web process (`manage.py web`), rounds of all in turn. Two baselines, both of 200
 calls a transaction over one connection, with the rows made beforehand:
 
-- *same tables*: the very rows ingest writes, into the same tables with all their indexes;
-- *one table*: id, request and response as sent, one index, compressed by Postgres.
+- *one table*: id, request and response as sent, one index, compressed by Postgres. What a plain
+  loop over COPY would do with what arrives; the target is about this one;
+- *same tables*: the very rows ingest writes, into the same tables with all their indexes. Parsing,
+  hashing and compressing were done before the clock started: the ceiling, not a rival.
 
 Run: `python -m tests.benchmarks.bench_ingest [--rounds 5] [--calls 4000] [--clients 4]`.
 """
@@ -91,13 +93,13 @@ class Rounds:
                 "ingest / bare COPY, same tables",
                 _ratios(self.ingest, self.same),
                 "ratio",
-                target=TARGET_RATIO,
                 baseline=statistics.median(self.same),
             ),
             figure(
                 "ingest / bare COPY, one table",
                 _ratios(self.ingest, self.plain),
                 "ratio",
+                target=TARGET_RATIO,
                 baseline=statistics.median(self.plain),
             ),
         ]
