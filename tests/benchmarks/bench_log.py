@@ -2,7 +2,8 @@
 
 Own Postgres, a log of generated calls of about 1.3 KB (`log_load`), then rounds of all reads in
 turn, each as the pages of the log make it. The first page is the baseline of page 1,000; ingest
-over HTTP alone is that of ingest while somebody reads, and while bulk actions run. Every statement
+over HTTP alone is that of ingest while somebody reads, and while bulk actions run (`log_bulk`,
+which also sets those beside one bare statement that writes as many rows). Every statement
 of the reads is explained, and sequential scans of the log's tables are counted.
 
 Run: `make bench-log`, `CALLS=100000 make bench-log` for a smaller log (2,000,000 otherwise), or
@@ -26,13 +27,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import log_load
+from tests.benchmarks import log_bulk, log_load
 from tests.benchmarks.figures import ROOT, figure, percentile, publish
 
 CALLS = 2_000_000
 READ_MS = 200
 PAGE_RATIO = 2
-BULK_RATE = 50_000
 INGEST_RATIO = 0.8
 DEEP_PAGE = 1_000
 INGEST_CALLS = 4_000
@@ -150,40 +150,6 @@ def scans_of(read: Read) -> set[str]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def bulk_rates(project: Any, calls: int) -> list[dict[str, Any]]:
-    """Rows a second of tagging and of adding to a dataset, as their jobs do it."""
-    from requests_log.datasets.actions import create_dataset
-    from requests_log.datasets.picking import add_requests
-    from requests_log.selection import Selection
-    from requests_log.tagging import read_tagging, tag_requests
-
-    chosen = Selection(at=datetime.now(UTC), query="environment:bulk")
-    many = calls // log_load.BULK_SHARE
-    tagging = read_tagging("quality", "good")
-    tag = tag_requests(project, selection=chosen, tagging=tagging, by=None, at=chosen.at)
-    tagged = finished(tag)
-    dataset = create_dataset(project, name="Bulk", by=None)
-    added = finished(add_requests(dataset, selection=chosen, by=None, at=chosen.at))
-    print(f"bulk: {many:,} rows; tagged in {tagged:.1f} s, added in {added:.1f} s", flush=True)
-    return [
-        figure("bulk tag", [many / tagged], "rows/s", target=BULK_RATE),
-        figure("add to dataset", [many / added], "rows/s", target=BULK_RATE),
-    ]
-
-
-def finished(action: Any) -> float:
-    """Seconds a bulk action's job takes."""
-    from workbench.core.models import Job
-    from workbench.core.queue import perform
-
-    begun = time.perf_counter()
-    perform(action.job.pk, holder="bench")
-    seconds = time.perf_counter() - begun
-    state = Job.objects.get(pk=action.job.pk)
-    assert state.state == Job.State.SUCCEEDED, state.error
-    return seconds
-
-
 def ingest_rates(project_id: int, key: str, project: Any, rounds: int) -> list[dict[str, Any]]:
     """Calls a second over HTTP, alone and while somebody reads the log, in turn."""
     from tests.benchmarks.bench_ingest import BATCH, free_port, web_process
@@ -202,6 +168,18 @@ def ingest_rates(project_id: int, key: str, project: Any, rounds: int) -> list[d
         figure("ingest while somebody reads", meanwhile, "calls/s"),
         figure("ingest while somebody reads / alone", ratios, "ratio", target=INGEST_RATIO),
     ]
+
+
+def ingest_while_bulk(project: Any, key: str) -> list[dict[str, Any]]:
+    from tests.benchmarks.bench_ingest import BATCH, free_port, web_process
+    from tests.benchmarks.ingest_load import batches
+
+    port = free_port()
+    with web_process(port):
+        send(port, key, batches(BATCH * 4, size=BATCH))
+        return log_bulk.ingest_rates(
+            project, lambda: send(port, key, batches(INGEST_CALLS, size=BATCH))
+        )
 
 
 def send(port: int, key: str, bodies: list[bytes]) -> float:
@@ -275,7 +253,8 @@ def measure(options: argparse.Namespace, folder: str) -> list[dict[str, Any]]:
     steps: tuple[Callable[[], list[dict[str, Any]]], ...] = (
         lambda: measure_reads(reads(project, options.calls), options.rounds).figures(),
         lambda: ingest_rates(project_id, key, project, rounds=5),
-        lambda: bulk_rates(project, options.calls),
+        lambda: log_bulk.bulk_rates(project),
+        lambda: ingest_while_bulk(project, key),
     )
     for step in steps:
         figures += step()

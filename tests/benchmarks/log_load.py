@@ -83,7 +83,7 @@ def _conversation(said: str, chooser: random.Random) -> Conversation:
     half = len(said) // 2
     system = {"role": "system", "content": "Answer the customer briefly and politely."}
     asked = {"model": "m", "messages": [system, {"role": "user", "content": said[:half]}]}
-    message = {"role": "assistant", "content": said[half:]}
+    message = {"role": "assistant", "content": f"{said[half:]} ({_case(0).decode()})"}
     usage = {"prompt_tokens": chooser.randint(50, 900), "completion_tokens": 80}
     answer = {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}
     request, response = (json.dumps(one, ensure_ascii=False).encode() for one in (asked, answer))
@@ -164,7 +164,7 @@ def _calls(part: Part, chooser: random.Random) -> Iterator[tuple[Any, Conversati
                 id=_id(at, number, chooser),
                 started_at=at,
                 request=conversation.request,
-                response=conversation.response,
+                response=conversation.response.replace(_case(0), _case(number)),
                 status="error" if failed else "ok",
                 error_type="rate_limit_exceeded" if failed else None,
                 http_status=429 if failed else 200,
@@ -181,6 +181,11 @@ def _calls(part: Part, chooser: random.Random) -> Iterator[tuple[Any, Conversati
             ),
             conversation,
         )
+
+
+def _case(number: int) -> bytes:
+    """Stands in every answer: no two calls make the same example."""
+    return f"case {number:09}".encode()
 
 
 def _pick(chooser: random.Random) -> int:

@@ -1,0 +1,235 @@
+"""Bulk actions on the generated log, beside the same work done by one bare statement.
+
+The requests that are chosen are cut into slices by time, and the slices take turns: one is done by
+the product's job, then the same is done by a bare statement, committed like the job's:
+
+- *bare UPDATE*: sets the tag on the next slice, nothing recorded, nothing to undo;
+- *bare INSERT*: copies the contents and examples that the job made into another project's dataset,
+  with the same tables, indexes and constraints; nothing is read, decompressed or hashed.
+
+Then ingest over HTTP, alone and while a process beside it does bulk actions.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from typing import Any
+
+from tests.benchmarks import log_load
+from tests.benchmarks.figures import figure
+
+ROUNDS = 5
+RATE = 50_000
+INGEST_RATIO = 0.8
+WAIT_SECONDS = 60
+
+_UPDATE = """
+UPDATE requests_log_request SET tags = tags || '{"quality": "good"}'
+WHERE project_id = %s AND environment = 'bulk' AND id >= %s AND id < %s
+    AND NOT tags @> '{"quality": "good"}'
+"""
+# Another first digit makes new ids that are in the same order.
+_INSERT = """
+WITH given AS (
+    SELECT c.*, e.id AS example, e.fingerprint, e.provenance, e.request_id
+    FROM datasets_example e JOIN datasets_content c ON c.id = e.content_id
+    WHERE e.dataset_id = %(from)s
+), made AS (
+    INSERT INTO datasets_content (project_id, sha256, payload, question, answer, turns,
+                                  prompt_characters, answer_characters)
+    SELECT %(project)s, sha256, payload, question, answer, turns, prompt_characters,
+           answer_characters
+    FROM given RETURNING id, sha256
+)
+INSERT INTO datasets_example (id, dataset_id, content_id, fingerprint, provenance, request_id)
+SELECT overlay(given.example::text placing 'f' from 1)::uuid, %(to)s, made.id, fingerprint,
+       provenance, request_id
+FROM given JOIN made USING (sha256)
+"""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The requests of an environment that were made from one moment up to another."""
+
+    environment: str
+    since: datetime
+    until: datetime
+
+    @property
+    def selection(self) -> Any:
+        from requests_log.selection import Selection
+
+        since, until = (f"{one:%Y-%m-%dT%H:%M:%SZ}" for one in (self.since, self.until))
+        query = f"environment:{self.environment} since:{since} until:{until}"
+        return Selection(at=datetime.now(UTC), query=query)
+
+
+def slices(project: Any, environment: str, many: int) -> list[Slice]:
+    """The whole log in slices of equal length."""
+    from requests_log.models import RequestRow
+
+    oldest = RequestRow.objects.in_project(project).order_by("id")[0].started_at
+    first = oldest.replace(microsecond=0)
+    length = timedelta(seconds=log_load.SPAN // timedelta(seconds=many))
+    return [
+        Slice(environment, first + length * number, first + length * (number + 1))
+        for number in range(many)
+    ]
+
+
+def bulk_rates(project: Any) -> list[dict[str, Any]]:
+    """Rows a second of tagging and of adding to a dataset, by their jobs and by bare statements."""
+    of_bulk = slices(project, "bulk", 2 * ROUNDS)
+    tagged = [
+        (_tagged(project, ours), _updated(project, theirs))
+        for ours, theirs in zip(of_bulk[::2], of_bulk[1::2], strict=True)
+    ]
+    added = [_added(project, number, one) for number, one in enumerate(of_bulk[:ROUNDS])]
+    return [
+        *_rates("bulk tag", tagged, bare="bare UPDATE"),
+        *_rates("add to dataset", added, bare="bare INSERT"),
+    ]
+
+
+def _rates(name: str, pairs: Sequence[tuple[float, float]], *, bare: str) -> list[dict[str, Any]]:
+    ours, theirs = ([pair[place] for pair in pairs] for place in (0, 1))
+    return [
+        figure(name, ours, "rows/s", target=RATE),
+        figure(bare, theirs, "rows/s"),
+        figure(f"{name} / {bare}", [one / other for one, other in pairs], "ratio"),
+    ]
+
+
+def _tagged(project: Any, one: Slice) -> float:
+    return _seen(_tag(project, one, "good"))
+
+
+def _tag(project: Any, one: Slice, value: str) -> Any:
+    from requests_log.tagging import read_tagging, tag_requests
+
+    tagging = read_tagging("quality", value)
+    selection = one.selection
+    return tag_requests(project, selection=selection, tagging=tagging, by=None, at=selection.at)
+
+
+def _updated(project: Any, one: Slice) -> float:
+    from workbench.core.ids import floor_of
+
+    return _executed(_UPDATE, [project.pk, floor_of(one.since), floor_of(one.until)])
+
+
+def _added(project: Any, number: int, one: Slice) -> tuple[float, float]:
+    from requests_log.datasets.actions import create_dataset
+    from workbench.core.actions import create_project
+
+    dataset = create_dataset(project, name=f"Bulk {number}", by=None)
+    ours = _seen(_add(dataset, one))
+    other = create_dataset(create_project(name=f"Bare {number}", owner=None), name="Bare", by=None)
+    places = {"from": dataset.pk, "to": other.pk, "project": other.project_id}
+    return ours, _executed(_INSERT, places)
+
+
+def _add(dataset: Any, one: Slice) -> Any:
+    from requests_log.datasets.picking import add_requests
+
+    selection = one.selection
+    return add_requests(dataset, selection=selection, by=None, at=selection.at)
+
+
+def _seen(action: Any) -> float:
+    """Requests a second that a bulk action's job comes through."""
+    from workbench.core.models import Job
+    from workbench.core.queue import perform
+
+    assert action.job, "the log is too small for bulk actions to be jobs: take 50,000 calls or more"
+    begun = time.perf_counter()
+    perform(action.job.pk, holder="bench")
+    seconds = time.perf_counter() - begun
+    job = Job.objects.get(pk=action.job.pk)
+    assert job.state == Job.State.SUCCEEDED, job.error
+    return float(job.done / seconds)
+
+
+def _executed(statement: str, parameters: Any) -> float:
+    """Rows a second that one statement writes, its commit included."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        begun = time.perf_counter()
+        cursor.execute(statement, parameters)
+        return float(cursor.rowcount / (time.perf_counter() - begun))
+
+
+def ingest_rates(project: Any, send: Callable[[], float]) -> list[dict[str, Any]]:
+    """Calls a second over HTTP, alone and while a bulk action is under way, in turn.
+
+    `send` ingests a number of calls and returns its rate.
+    """
+    figures = []
+    for doing in ("tagging", "adding to a dataset"):
+        alone, meanwhile = [], []
+        for one in slices(project, "production", ROUNDS):
+            alone.append(send())
+            with _somebody_does(doing, project, one):
+                meanwhile.append(send())
+        ratios = [one / other for one, other in zip(meanwhile, alone, strict=True)]
+        figures += [
+            figure(f"ingest before {doing}", alone, "calls/s"),
+            figure(f"ingest while {doing}", meanwhile, "calls/s"),
+            figure(f"ingest while {doing} / alone", ratios, "ratio", target=INGEST_RATIO),
+        ]
+    return figures
+
+
+@contextmanager
+def _somebody_does(doing: str, project: Any, one: Slice) -> Iterator[None]:
+    """A process beside does a job; it is cancelled in the end."""
+    from requests_log.datasets.actions import create_dataset
+    from workbench.core.models import Job
+    from workbench.core.queue import cancel_job
+
+    if doing == "tagging":
+        action = _tag(project, one, f"{one.since}")
+    else:
+        name = f"Meanwhile {one.since}"
+        action = _add(create_dataset(project, name=name, by=None), one)
+    worker = get_context("spawn").Process(target=_perform, args=(str(action.job.pk),))
+    worker.start()
+    _await_progress(action.job)
+    try:
+        yield
+        if Job.objects.get(pk=action.job.pk).is_finished:
+            print(f"  {doing} was through before ingest: take more calls", flush=True)
+    finally:
+        cancel_job(action.job, at=datetime.now(UTC))
+        worker.join(WAIT_SECONDS)
+
+
+def _await_progress(job: Any) -> None:
+    give_up = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < give_up:
+        job.refresh_from_db()
+        if job.done:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the job beside did not begin")
+
+
+def _perform(job_id: str) -> None:
+    """In a process of its own, as a worker does it."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "workbench.settings")
+    django.setup()
+    from uuid import UUID
+
+    from workbench.core.queue import perform
+
+    perform(UUID(job_id), holder="bench, beside")
