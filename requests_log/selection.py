@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,16 +56,25 @@ class Selection:
         rows = self.rows(project).order_by()
         return rows.count() if cap is None else rows.values("id")[:cap].count()
 
-    def chunks(self, project: Project, *, below: UUID | None = None) -> Iterator[list[UUID]]:
-        """The ids, newest first, a thousand at a time; with `below`, those behind that id."""
+    def chunks(
+        self,
+        project: Project,
+        *,
+        below: UUID | None = None,
+        size: Callable[[], int] = lambda: CHUNK,
+    ) -> Iterator[list[UUID]]:
+        """The ids, newest first, a thousand at a time; with `below`, those behind that id.
+
+        `size` is asked before each chunk how many it is to have.
+        """
         if needles := self._needles():
-            yield from _chunked(matches(project, self._rest(project), needles, before=below))
+            runs = matches(project, self._rest(project), needles, before=below)
+            yield from _chunked(runs, size)
             return
         rows = self.rows(project).order_by("-id").values_list("id", flat=True)
-        found = list((rows if below is None else rows.filter(id__lt=below))[:CHUNK])
-        while found:
+        while found := list((rows if below is None else rows.filter(id__lt=below))[: size()]):
             yield found
-            found = list(rows.filter(id__lt=found[-1])[:CHUNK])
+            below = found[-1]
 
     def _wanted(self) -> Filter:
         wanted = read_filter(self.query, at=self.at)
@@ -102,14 +111,14 @@ class Selection:
         )
 
 
-def _chunked(runs: Iterable[list[UUID]]) -> Iterator[list[UUID]]:
-    """The ids of runs, a thousand at a time."""
+def _chunked(runs: Iterable[list[UUID]], size: Callable[[], int]) -> Iterator[list[UUID]]:
+    """The ids of runs, so many at a time."""
     ready: list[UUID] = []
     for run in runs:
         ready += run
-        while len(ready) >= CHUNK:
-            yield ready[:CHUNK]
-            del ready[:CHUNK]
+        while len(ready) >= (wanted := size()):
+            yield ready[:wanted]
+            del ready[:wanted]
     if ready:
         yield ready
 

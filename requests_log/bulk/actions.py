@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from django.db.models import F
 
 from requests_log.bulk.kinds import CHANGED, BulkKind, kind_of
 from requests_log.bulk.models import BulkAction, BulkChange
+from requests_log.bulk.pace import Pace
 from requests_log.selection import AT_ONCE, Selection
 from workbench.core.errors import DomainError, NotFound
 from workbench.core.leases import LeaseLost
@@ -76,8 +78,11 @@ def perform_bulk(running: RunningJob) -> dict[str, Any]:
         action.total = selection.count(action.project)
         action.save(update_fields=["total"])
     running.progress(action.seen, action.total)
-    for ids in selection.chunks(action.project, below=action.position):
+    pace = Pace()
+    for ids in selection.chunks(action.project, below=action.position, size=lambda: pace.rows):
+        begun = monotonic()
         _step(action, ids)
+        pace.took(len(ids), monotonic() - begun)
         told = kind_of(action).told(action)
         running.progress(min(action.seen, action.total), action.total, note=told)
     _end(action)

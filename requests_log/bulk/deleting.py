@@ -21,14 +21,17 @@ from workbench.core.models import Project, User
 
 KEPT_FOR = timedelta(days=7)
 
+# In the form of tagging's statement, for the same reasons.
 _DELETE = """
 WITH held AS MATERIALIZED (
     SELECT id FROM requests_log_request
-    WHERE project_id = %(project)s AND id = ANY(%(ids)s) AND id BETWEEN %(low)s AND %(high)s
+    WHERE project_id = %(project)s AND id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[])))
+        AND id BETWEEN %(low)s AND %(high)s
     ORDER BY id DESC FOR UPDATE
 ), gone AS (
-    DELETE FROM requests_log_request r USING held
-    WHERE r.project_id = %(project)s AND r.id = held.id AND r.id BETWEEN %(low)s AND %(high)s
+    DELETE FROM requests_log_request r
+    WHERE r.project_id = %(project)s AND r.id = ANY(ARRAY(SELECT id FROM held))
+        AND r.id BETWEEN %(low)s AND %(high)s
     RETURNING r.*
 ), kept AS (
     INSERT INTO requests_log_bulk_change (action_id, low, high, ids, before)

@@ -167,7 +167,8 @@ def start_job(project: Project, kind: BulkKind) -> tuple[BulkAction, Job]:
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("requests_log.bulk.actions.AT_ONCE", 1)
-    monkeypatch.setattr("requests_log.selection.CHUNK", 2)
+    monkeypatch.setattr("requests_log.bulk.pace.FIRST", 2)
+    monkeypatch.setattr("requests_log.bulk.pace.MOST", 2)
 
 
 def test_a_job_that_was_stopped_midway_is_undone_as_far_as_it_came(

@@ -164,7 +164,8 @@ def test_lineage_leads_from_a_request_to_the_versions_and_back(cast: Cast) -> No
 
 def test_many_requests_are_added_by_a_job(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("requests_log.bulk.actions.AT_ONCE", 5)
-    monkeypatch.setattr("requests_log.selection.CHUNK", 3)
+    monkeypatch.setattr("requests_log.bulk.pace.FIRST", 3)
+    monkeypatch.setattr("requests_log.bulk.pace.MOST", 3)
     dataset = make_dataset(cast.project)
     make_requests(cast.project, 8)
 
@@ -204,7 +205,8 @@ def test_many_requests_are_tagged_by_a_job_to_the_last_one(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("requests_log.bulk.actions.AT_ONCE", 5)
-    monkeypatch.setattr("requests_log.selection.CHUNK", 3)
+    monkeypatch.setattr("requests_log.bulk.pace.FIRST", 3)
+    monkeypatch.setattr("requests_log.bulk.pace.MOST", 3)
     make_requests(cast.project, 7, tags={"todo": "yes"})
     query = everything("tag.todo:yes")
 
