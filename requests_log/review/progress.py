@@ -52,7 +52,8 @@ class Progress:
         """Progress, pace and what is to be expected."""
         parts = [f"{self.done:,} of {self.done + self.left:,}"]
         if self.pace:
-            parts.append(f"{self.pace:.0f} an hour")
+            parts.append(f"{self.pace:,.0f} an hour")
+        if self.pace and self.left:
             parts.append(f"about {max(1, self.minutes_left or 0):,} min left")
         return ", ".join(parts)
 

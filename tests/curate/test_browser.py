@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from datetime import timedelta
 from typing import TypeVar
 
 import pytest
@@ -18,9 +19,10 @@ from pytest_django.live_server_helper import LiveServer
 
 from requests_log.datasets.models import Dataset, DatasetVersion
 from requests_log.models import Correction, LoggedRequest, LoggedScore
+from requests_log.review.models import Step
 from tests.conftest import Cast
-from tests.curate.factories import NOON, make_request, make_requests
-from workbench.core.models import Job
+from tests.curate.factories import MORNING, NOON, make_request, make_requests
+from workbench.core.models import Job, Project
 from workbench.core.queue import perform
 
 T = TypeVar("T")
@@ -268,27 +270,46 @@ def work_off() -> int:
 
 
 def test_the_whole_path_is_walked_without_a_mouse(page: Page, cast: Cast) -> None:
-    """Query, inspect, tag, select all but two, add, mend duplicates, freeze, export."""
-    alike = partial(make_request, cast.project, at=NOON, question="QUESTION 3?")
-    read(lambda: len([alike(tags={"route": "checkout"})]))
+    """Query, inspect, tag, review, select all but two, add, mend duplicates, freeze, export."""
+    read(lambda: _fill_up_to_twenty(cast.project))
 
     _find_inspect_and_tag(page)
+    _review_twenty(page)
     _select_all_but_two_and_add_them(page)
     _mend_the_duplicate(page)
     _freeze(page)
     name = _export(page)
 
     assert name == "checkout-answers-v1.trl.zip"
+    assert read(_verdicts) == {"accepted": 16, "edited": 1, "rejected": 2, "skipped": 1}
+    assert read(lambda: Step.objects.exclude(undone_at=None).get().note) == "Incomplete"
+    assert read(_scores) == {"accepted": 16, "edited": 1, "rejected": 2}
+    assert read(_frozen_answers) == Counter({"4": 16, "4, and no more": 1})
+
+
+def _fill_up_to_twenty(project: Project) -> None:
+    """Seven more requests, and one that asks the same as another in capitals."""
+    tags = {"route": "checkout"}
+    for number in range(12, 19):
+        at = MORNING + timedelta(hours=1, minutes=number)
+        make_request(project, at=at, question=f"Question {number}?", tags=tags)
+    make_request(project, at=NOON, question="QUESTION 3?", tags=tags)
+
+
+def _verdicts() -> dict[str, int]:
+    return Counter(Step.objects.standing().values_list("verdict", flat=True))
+
+
+def _scores() -> dict[str | None, int]:
+    return Counter(LoggedScore.objects.filter(name="review").values_list("label", flat=True))
+
+
+def _frozen_answers() -> Counter[str]:
+    return Counter(row["messages"][-1]["content"] for row in DatasetVersion.objects.get().rows())
 
 
 def _find_inspect_and_tag(page: Page) -> None:
-    page.keyboard.press("/")
-    page.keyboard.press("Control+a")
-    page.keyboard.type("status:ok tag.route:checkout ")
-    page.keyboard.press("Enter")
-    expect(page.locator("[data-row]")).to_have_count(13)
-    ready(page, "**/log/?q=status*")
-
+    _find(page)
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.locator(".inspector__head")).to_contain_text("QUESTION 3?")
@@ -302,17 +323,70 @@ def _find_inspect_and_tag(page: Page) -> None:
     expect(page.locator("#toasts")).to_contain_text("Tag quality: good: 1 changed.")
 
 
-def _select_all_but_two_and_add_them(page: Page) -> None:
+def _find(page: Page) -> None:
+    page.keyboard.press("/")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("status:ok tag.route:checkout ")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-row]")).to_have_count(20)
     ready(page, "**/log/?q=status*")
+
+
+def _review_twenty(page: Page) -> None:
+    """Accept sixteen, edit one, reject two, skip one; take a wrong verdict back on the way."""
+    for key in ("j", "x", "*", "a", "q"):
+        page.keyboard.press(key)
+    expect(page.locator("#toasts")).to_contain_text("20 changed")
+    for key in ("g", "q"):
+        page.keyboard.press(key)
+    ready(page, "**/queue/")
+
+    _decide(page, "Question 0?", "a")
+    _decide(page, "Question 1?", "e", "Control+End")
+    page.keyboard.type(", and no more")
+    expect(page.locator("#review-change ins")).to_have_text(", and no more")
+    _decide(page, "Question 1?", "Escape", "a")
+    _decide(page, "Question 2?", "2")
+    _decide(page, "Question 3?", "u")
+    expect(page.locator("#review")).to_contain_text("Undone: rejected.")
+    for number in (2, 3, 4):
+        _decide(page, f"Question {number}?", "a")
+    _decide(page, "Question 5?", "s")
+    expect(page.locator(".progress")).to_contain_text("5 of 19")
+    for number in range(6, 17):
+        _decide(page, f"Question {number}?", "a")
+    _decide(page, "Question 17?", "1")
+    _decide(page, "Question 18?", "r")
+    page.keyboard.type("not in our voice")
+    page.keyboard.press("Enter")
+    _decide(page, "QUESTION 3?", "a")
+
+    expect(page.locator(".progress")).to_contain_text(re.compile(r"19 of 19, [\d,]+ an hour"))
+    expect(page.locator(".progress")).not_to_contain_text("left")
+    expect(page.locator("#review")).to_contain_text("Nothing waits for you")
+    for key in ("g", "l"):
+        page.keyboard.press(key)
+    ready(page, "**/log/")
+    _find(page)
+
+
+def _decide(page: Page, question: str, *keys: str) -> None:
+    expect(page.locator("#review-item .transcript")).to_contain_text(question)
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def _select_all_but_two_and_add_them(page: Page) -> None:
+    """The two are those that were rejected: the second and the third of the list."""
     for key in ("j", "x", "*", "a", "j", "x", "j", "x"):
         page.keyboard.press(key)
-    expect(page.locator("[data-selection-count]")).to_have_text("11 selected")
+    expect(page.locator("[data-selection-count]")).to_have_text("18 selected")
     page.keyboard.press("d")
     expect(page.locator("#pick-name")).to_be_visible()
     tab_to(page, "#pick-name")
     page.keyboard.type("Checkout answers")
     page.keyboard.press("Enter")
-    expect(page.locator("#toasts")).to_contain_text("Added 11")
+    expect(page.locator("#toasts")).to_contain_text("Added 18")
 
     ready(page, "**/log/?q=status*")
     for key in ("g", "d"):
@@ -335,7 +409,7 @@ def _mend_the_duplicate(page: Page) -> None:
     tab_to(page, "#check-exact button[name=how]")
     page.keyboard.press("Enter")
     expect(page.locator("#toasts")).to_contain_text("1")
-    expect(page.locator(".page-head .count")).to_contain_text("10 examples")
+    expect(page.locator(".page-head .count")).to_contain_text("17 examples")
 
 
 def _freeze(page: Page) -> None:
@@ -344,7 +418,7 @@ def _freeze(page: Page) -> None:
     ready(page, "**/versions/")
     tab_to(page, "#freeze button")
     page.keyboard.press("Enter")
-    expect(page.locator("#toasts")).to_contain_text("Froze Checkout answers v1: 10 rows.")
+    expect(page.locator("#toasts")).to_contain_text("Froze Checkout answers v1: 17 rows.")
 
 
 def _export(page: Page) -> str:

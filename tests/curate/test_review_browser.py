@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
+from requests_log.models import Correction
 from requests_log.review.models import Step
 from tests.curate.test_browser import no_kept_connections as no_kept_connections
 from tests.curate.test_browser import page as page
@@ -59,3 +60,39 @@ def test_what_was_typed_stays_when_a_verdict_is_refused(page: Page) -> None:
     expect(page.locator("#toasts")).to_contain_text("Say why")
     expect(page.locator("#review-answer")).to_have_value("mine")
     expect(page.locator("#review-answer")).to_be_editable()
+
+
+def test_whoever_is_faster_than_the_server_loses_neither_verdicts_nor_words(page: Page) -> None:
+    for key in ("j", "x", "*", "a", "q"):
+        page.keyboard.press(key)
+    expect(page.locator("#toasts")).to_contain_text("12 changed")
+    page.goto(page.url.split("/log/")[0] + "/queue/")
+    asked = page.locator("#review-item .transcript")
+    expect(asked).to_contain_text("Question 0?")
+    page.route("**/queue/*/*/", _slowly)
+
+    page.keyboard.press("a")
+    expect(asked).to_contain_text("Question 1?")
+    page.keyboard.press("e")
+    page.keyboard.press("Control+End")
+    page.keyboard.type(", and no more")
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    expect(asked).to_contain_text("Question 2?")
+    page.keyboard.press("r")
+    page.keyboard.type("a bad habit")
+    page.keyboard.press("Enter")
+    expect(asked).to_contain_text("Question 3?")
+    page.keyboard.press("s")
+    expect(page.locator(".progress")).to_contain_text("3 of 11")
+
+    steps = [("accepted", ""), ("edited", ""), ("rejected", "a bad habit"), ("skipped", "")]
+    assert read(lambda: list(Step.objects.order_by("pk").values_list("verdict", "note"))) == steps
+    answer = {"role": "assistant", "content": "4, and no more"}
+    assert read(lambda: Correction.objects.get().answer) == answer
+
+
+def _slowly(route: Route) -> None:
+    """The server takes its time, so that the keys are faster."""
+    route.request.frame.page.wait_for_timeout(700)
+    route.continue_()
