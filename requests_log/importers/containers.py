@@ -176,7 +176,8 @@ def _not_blank(stream: IO[bytes]) -> Iterator[Line]:
 def _kind(peek: bytes, name: str) -> str:
     if peek.startswith(PARQUET):
         raise BadFile("This is a compressed Parquet file. Unpack it; Parquet compresses by itself.")
-    if peek.startswith(_UTF16) or b"\x00" in peek[:200]:
+    # The first line holds names or JSON, where no NUL belongs; a cell below may have one.
+    if peek.startswith(_UTF16) or b"\x00" in peek[:200].partition(b"\n")[0]:
         raise BadFile(
             "This is neither UTF-8 text nor Parquet (it may be UTF-16). Save it as UTF-8."
         )

@@ -241,6 +241,8 @@ def test_large_prompts_formulas_and_nul_are_stored_exactly(tmp_path: Path) -> No
     [
         (b"prompt,prompt\na,b\n", "Two columns have the same name"),
         ("prompt,completion\na,b\n".encode("utf-16"), "UTF-16"),
+        ("prompt,completion\na,b\n".encode("utf-16-le"), "UTF-16"),
+        (b"SQLite format 3\x00\x10\x00", "neither UTF-8"),
         (b"PK\x03\x04zip", "zip archive"),
         (b"", "empty"),
     ],
