@@ -13,14 +13,19 @@ from requests_log.finding import found_ids, rows_of
 from requests_log.models import LoggedRequest, LoggedRequestQuerySet
 from requests_log.search import Query, Term
 from requests_log.search.compiler import filter_of
-from requests_log.search.tree import key_text
+from requests_log.search.tree import PREFIX, key_text
 from workbench.core.models import Project
 
 WINDOW, TEXT_WINDOW = 5_000, 1_000
 """Requests that are counted: the latest ones that match; fewer where their text is looked at."""
 MAX_VALUES, MAX_TAGS = 8, 5
 NAMES = {"status": "Status", "model": "Model", "prompt": "Prompt", "source": "Source"}
+_COLUMNS = (
+    "id", "project_id", "trace_id", "status", "model", "prompt_name", "prompt_version", "source",
+    "tags",
+)  # fmt: skip
 
+# A request has the scores of its trace, too, and each name once.
 _COUNTS = """
 WITH recent AS MATERIALIZED ({recent})
 (SELECT 'status' AS facet, '' AS key, status AS value, count(*) AS many FROM recent GROUP BY 3)
@@ -30,6 +35,12 @@ UNION ALL (SELECT 'prompt', '', prompt_name || coalesce('@' || prompt_version, '
            FROM recent WHERE prompt_name IS NOT NULL GROUP BY 3 ORDER BY 4 DESC, 3 LIMIT {values})
 UNION ALL (SELECT 'source', '', source, count(*) FROM recent WHERE source IS NOT NULL
            GROUP BY 3 ORDER BY 4 DESC, 3 LIMIT {values})
+UNION ALL (SELECT 'score', '', scored.name, count(*) FROM (
+               SELECT recent.id, score.name FROM recent JOIN requests_log_score score
+               ON score.project_id = recent.project_id AND score.request_id = recent.id
+               UNION SELECT recent.id, score.name FROM recent JOIN requests_log_score score
+               ON score.project_id = recent.project_id AND score.trace_id = recent.trace_id
+           ) AS scored GROUP BY 3 ORDER BY 4 DESC, 3 LIMIT {values})
 UNION ALL (SELECT 'tag', tag.key, tag.value, count(*)
            FROM recent, jsonb_each_text(recent.tags) AS tag
            GROUP BY 2, 3 ORDER BY 4 DESC, 2, 3 LIMIT 60)
@@ -78,7 +89,8 @@ def facets_of(
     plain = [_facet(query, field, "", counts.get((field, ""), {})) for field in NAMES]
     tags = sorted((key for field, key in counts if field == "tag"), key=lambda k: _rank(counts, k))
     tagged = [_facet(query, "tag", key, counts["tag", key]) for key in tags[:MAX_TAGS]]
-    return [facet for facet in (*plain, *tagged) if facet.values]
+    scored = _scores(query, counts.get(("score", ""), {}))
+    return [facet for facet in (*plain, scored, *tagged) if facet.values]
 
 
 def _rank(counts: Counts, key: str) -> tuple[int, str]:
@@ -117,6 +129,33 @@ def _facet(query: Query, field: str, key: str, counts: dict[str, int]) -> Facet:
     )
 
 
+def _scores(query: Query, counts: dict[str, int]) -> Facet:
+    """The names of scores: a click asks for requests that have one, whatever it says."""
+    terms = [term for term in query.terms if isinstance(term, Term) and term.field == "score"]
+    on, off = ({term.key for term in terms if term.negated is side} for side in (False, True))
+    found = sorted((dict.fromkeys(on | off, 0) | counts).items(), key=_by_count)
+    most = max([1, *counts.values()])
+    values = [
+        Value(
+            label=name,
+            count=many,
+            share=many / most,
+            is_on=name in on,
+            is_off=name in off,
+            query=_with_score(query, name, is_on=name in on).to_text(),
+            without=_with_score(query, name, is_on=name in off, negated=True).to_text(),
+        )
+        for name, many in found[:MAX_VALUES]
+    ]
+    return Facet("Scores", values)
+
+
+def _with_score(query: Query, name: str, *, is_on: bool, negated: bool = False) -> Query:
+    rest = query.without_field("score", name)
+    any_value = Term.of("score", "", PREFIX, key=name, negated=negated)
+    return rest if is_on else Query((*rest.terms, any_value))
+
+
 def _matching(counts: dict[str, int], field: str, value: str) -> int:
     """How many a value of the query stands for: a prompt without a version means all of them."""
     if field == "prompt" and value not in counts:
@@ -146,8 +185,7 @@ def _counted(project: Project, query: Query, *, at: datetime) -> Counts:
 
 
 def _counts(rows: LoggedRequestQuerySet) -> Counts:
-    columns = ("status", "model", "prompt_name", "prompt_version", "source", "tags")
-    recent = rows.order_by("-id").values(*columns)[:WINDOW]
+    recent = rows.order_by("-id").values(*_COLUMNS)[:WINDOW]
     counts: Counts = {}
     try:
         sql, parameters = recent.query.sql_with_params()

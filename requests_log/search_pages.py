@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from django.http import HttpResponse, JsonResponse
@@ -56,7 +57,14 @@ def requests_over_time(request: ProjectRequest) -> HttpResponse:
     """The strip above the list; it is asked for apart, so that the list need not wait for it."""
     query, at = request.GET.get("q", ""), timezone.now()
     shown = timeline(request.project, read_filter(query, at=at), at=at)
-    context = {"timeline": shown, "figure": figure(shown), "query": query, "spans": SPANS}
+    context = {
+        "timeline": shown,
+        "figure": figure(shown),
+        "query": query,
+        "spans": SPANS,
+        "since": _field(shown.start),
+        "until": _field(shown.end),
+    }
     return render(request, "requests_log/parts/timeline.html", context)
 
 
@@ -77,6 +85,11 @@ def problem_shape(problem: Problem) -> dict[str, object]:
         "end": problem.span.end,
         "sentence": problem.sentence,
     }
+
+
+def _field(moment: datetime | None) -> str:
+    """A moment as a field for dates holds it."""
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _place(text: str) -> int:

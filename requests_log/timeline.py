@@ -72,6 +72,10 @@ class Timeline:
         return all(bar.is_exact for bar in self.bars)
 
     @property
+    def start(self) -> datetime | None:
+        return self.bars[0].start if self.bars else None
+
+    @property
     def end(self) -> datetime | None:
         return self.bars[-1].start + self.step if self.bars else None
 
@@ -93,19 +97,23 @@ def timeline(project: Project, wanted: Filter, *, at: datetime) -> Timeline:
 
 
 def zoomed(query: Query, start: str, end: str) -> Query:
-    """The query for another span of time; an empty side is open.
+    """The query for another span of time; an empty side is open, dates in the wrong order turn.
 
     Raises:
-        InvalidInput: a side is neither a date nor an age, or there is nothing between them.
+        InvalidInput: a side is neither a date nor an age.
     """
-    sides = [("since", start), ("until", end)]
-    terms = [Term.of(name, _side(value)) for name, value in sides if value]
+    sides = [_side(value) for value in (start, end)]
+    if all(_is_date(side) for side in sides):
+        sides.sort()
+    terms = [Term.of(n, side) for n, side in zip(("since", "until"), sides, strict=True) if side]
     rest = query.without_field("since").without_field("until")
     return Query((*rest.terms, *terms))
 
 
 def _side(text: str) -> str:
-    """A moment to the second, or an age as it is."""
+    """A moment to the second, an age as it is, or nothing."""
+    if not text:
+        return ""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -114,6 +122,10 @@ def _side(text: str) -> str:
         sentence = "Give a span of time as two dates, such as 2026-11-20T08:00."
         raise InvalidInput(sentence) from None
     return found.replace(microsecond=0, tzinfo=None).isoformat()
+
+
+def _is_date(side: str) -> bool:
+    return "T" in side
 
 
 def _counted_by_text(
@@ -217,9 +229,13 @@ def _limited_time() -> Iterator[None]:
 
 
 def figure(shown: Timeline) -> dict[str, Any]:
-    """Stacked bars, ok below the rest; times are UTC."""
+    """Stacked bars, ok below the rest, each knowing where it ends; times are UTC."""
     starts = [bar.start.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") for bar in shown.bars]
-    about = ["" if bar.is_exact else "about " for bar in shown.bars]
+    ends = [bar.start + shown.step for bar in shown.bars]
+    about = [
+        ["" if bar.is_exact else "about ", f"{end.astimezone(UTC):%Y-%m-%d %H:%M:%S}"]
+        for bar, end in zip(shown.bars, ends, strict=True)
+    ]
     width = shown.step.total_seconds() * 1000
 
     def series(name: str, counts: list[int], colour: str) -> dict[str, Any]:
@@ -232,7 +248,7 @@ def figure(shown: Timeline) -> dict[str, Any]:
             "width": width * 0.9,
             "offset": width * 0.05,
             "marker": {"color": colour},
-            "hovertemplate": f"%{{customdata}}%{{y:,}} {name}<extra></extra>",
+            "hovertemplate": f"%{{customdata[0]}}%{{y:,}} {name}<extra></extra>",
         }
 
     span = [shown.bars[0].start, shown.end] if shown.bars else []

@@ -52,6 +52,8 @@ class Operand:
     def to_text(self) -> str:
         if self.op == RANGE:
             return f"{_side_text(self.value)}..{_side_text(self.high)}"
+        if self.op == PREFIX and not self.value:
+            return PREFIX
         bare = _BARE.fullmatch(self.value) and RANGE not in self.value
         value = self.value if bare else _quote(self.value)
         return f"{value}*" if self.op == PREFIX else f"{self.op}{value}"

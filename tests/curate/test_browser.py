@@ -185,6 +185,37 @@ def test_a_span_drawn_over_the_bars_becomes_part_of_the_query(page: Page) -> Non
     expect(page.locator("[data-query]")).to_have_value("tag.route:checkout")
 
 
+def test_a_span_is_said_by_keyboard_in_the_fields_beside_the_bars(page: Page) -> None:
+    expect(page.locator("#timeline .main-svg").first).to_be_visible()
+    page.keyboard.press("z")
+    page.keyboard.press("f")
+    start, end = page.get_by_label("From (UTC)"), page.get_by_label("Until (UTC)")
+    expect(start).to_be_focused()
+    expect(start).to_have_value("2026-11-21T08:00")
+
+    start.fill("2026-11-21T08:03")
+    tab_to(page, "[name=to]")
+    end.fill("2026-11-21T08:07")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("[data-query]")).to_have_value(
+        "tag.route:checkout since:2026-11-21T08:03:00 until:2026-11-21T08:07:00"
+    )
+    expect(page.locator("[data-row]")).to_have_count(4)
+
+
+def test_a_pressed_bar_becomes_part_of_the_query(page: Page) -> None:
+    area = page.locator("#timeline .nsewdrag")
+    expect(area).to_be_visible()
+    bar = page.locator("#timeline .bars .point path").first.bounding_box()
+    assert bar is not None
+    page.mouse.move(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
+    page.mouse.click(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
+
+    expect(page).to_have_url(re.compile("since%3A2026-11-21T08"))
+    expect(page.locator("[data-row]")).to_have_count(1)
+
+
 def test_a_view_is_saved_and_found_again_by_keyboard(page: Page) -> None:
     page.keyboard.press("v")
     page.keyboard.type("Checkout calls")

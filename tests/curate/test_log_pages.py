@@ -10,9 +10,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from requests_log.facets import facets_of
 from requests_log.models import LoggedRequest
+from requests_log.search import parse
 from tests.conftest import Cast
-from tests.curate.factories import NOON, make_request, make_requests, store_request
+from tests.curate.factories import NOON, make_request, make_requests, make_score, store_request
 from workbench.core.ids import uuid7
 from workbench.core.models import User
 
@@ -123,6 +125,34 @@ def test_a_facet_in_use_keeps_its_other_values_in_sight(alice: Client, cast: Cas
     assert "q=model%3Amodel-a%2Cmodel-b" in page
     assert "q=-model%3Amodel-a&quot;" in page or 'q=-model%3Amodel-a"' in page
     assert re.search(r'aria-current="true"[^>]*title="model-a"', page)
+
+
+def test_scores_are_a_facet_by_name_and_each_request_counts_once(cast: Cast) -> None:
+    ours, traced = make_request(cast.project), make_request(cast.project, trace_id="t")
+    make_score(cast.project, "helpful", number=0.2, request=ours)
+    make_score(cast.project, "helpful", number=0.9, request=ours)
+    make_score(cast.project, "helpful", number=1, trace_id="t")
+    make_score(cast.project, "two words", label="rude", request=traced)
+    make_score(cast.other_project, "helpful", number=1, trace_id="t")
+
+    found = facets_of(cast.project, parse("status:ok"), at=NOON)
+    (scores,) = [facet for facet in found if facet.name == "Scores"]
+
+    assert [(one.label, one.count) for one in scores.values] == [("helpful", 2), ("two words", 1)]
+    assert scores.values[0].query == "status:ok score.helpful:*"
+    assert scores.values[1].without == 'status:ok -score."two words":*'
+
+
+def test_a_score_in_the_query_is_marked_and_taken_out_again(cast: Cast) -> None:
+    make_score(cast.project, "helpful", number=0.2, request=make_request(cast.project))
+
+    found = facets_of(cast.project, parse("score.helpful:<0.5 -score.tone:rude"), at=NOON)
+    (scores,) = [facet for facet in found if facet.name == "Scores"]
+
+    helpful, tone = scores.values
+    assert (helpful.is_on, helpful.query) == (True, "-score.tone:rude")
+    assert (tone.label, tone.is_off, tone.count) == ("tone", True, 0)
+    assert tone.without == "score.helpful:<0.5"
 
 
 def test_a_prompt_without_a_version_counts_all_its_versions(alice: Client, cast: Cast) -> None:

@@ -128,6 +128,12 @@ def test_counting_that_takes_too_long_is_told(
             "2026-11-20T09:00",
             "since:2026-11-20T08:00:01 until:2026-11-20T09:00:00",
         ),
+        (
+            "",
+            "2026-11-20T09:00",
+            "2026-11-20T08:00",
+            "since:2026-11-20T08:00:00 until:2026-11-20T09:00:00",
+        ),
     ],
 )
 def test_zooming_edits_the_query(query: str, start: str, end: str, expected: str) -> None:
@@ -147,6 +153,25 @@ def test_the_zoomed_list_is_at_an_address_of_its_own(cast: Cast, alice: Client) 
     address = urlsplit(answer.headers["Location"])
     assert address.path == log(cast)
     assert parse_qs(address.query)["q"] == ["-status:ok since:2026-11-20T08:00:00 until:9h"]
+
+
+def test_the_dates_beside_the_bars_hold_the_span_that_is_shown(cast: Cast, alice: Client) -> None:
+    make_requests(cast.project, 3)
+
+    page = text_of(alice.get(log(cast, "timeline/"), {"q": '"Question"'}))
+
+    assert 'name="from" step="1" value="2026-11-21T08:00:00"' in page
+    assert 'name="to" step="1" value="2026-11-21T08:02:05"' in page
+    assert 'name="q" value="&quot;Question&quot;"' in page
+
+
+def test_a_bar_knows_where_it_ends(cast: Cast) -> None:
+    make_requests(cast.project, 3)
+
+    drawn = figure(shown(cast))
+
+    assert drawn["data"][0]["x"][0] == "2026-11-21 08:00:00"
+    assert drawn["data"][0]["customdata"][0] == ["", "2026-11-21 08:00:05"]
 
 
 def test_the_figure_names_its_times_in_utc(cast: Cast) -> None:

@@ -142,14 +142,17 @@ function pressed(event) {
   event.preventDefault();
 }
 
-// A span drawn over the timeline becomes part of the query: the server writes it.
-document.addEventListener("chart:range", (event) => {
-  const address = event.target.closest("[data-zoom]")?.dataset.zoom;
+// A span drawn over the timeline, or a bar that was pressed, becomes part of the query: the server writes it.
+function zoom(target, from, to) {
+  const address = target.closest("[data-zoom]")?.dataset.zoom;
   if (!address) return;
   const plain = (moment) => String(moment).replace(" ", "T").replace(/\..*/, "");
-  const asked = { q: document.querySelector("[data-query]")?.defaultValue ?? "", from: plain(event.detail.from), to: plain(event.detail.to) };
+  const asked = { q: document.querySelector("[data-query]")?.defaultValue ?? "", from: plain(from), to: plain(to) };
   location.assign(`${address}?${new URLSearchParams(asked)}`);
-});
+}
+
+document.addEventListener("chart:range", ({ target, detail }) => zoom(target, detail.from, detail.to));
+document.addEventListener("chart:point", ({ target, detail }) => zoom(target, detail.x, detail.custom[1]));
 
 if (input && list && marks && errors) {
   input.addEventListener("input", later);
