@@ -28,8 +28,10 @@ def make_member(project: Project, user: User, role: Role = Role.EDITOR) -> Membe
     return Membership.objects.create(project=project, user=user, role=role)
 
 
-def make_api_key(project: Project, *, scopes: list[str] | None = None) -> tuple[ApiKey, str]:
-    key, text = create_api_key(project, name="test", scopes=scopes or Scope.values, by=None)
+def make_api_key(
+    project: Project, *, scopes: list[str] | None = None, by: User | None = None
+) -> tuple[ApiKey, str]:
+    key, text = create_api_key(project, name="test", scopes=scopes or Scope.values, by=by)
     return key, str(text)
 
 

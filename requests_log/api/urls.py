@@ -6,6 +6,7 @@ from django.urls import path, re_path
 
 from requests_log.api import feedback, imports, prices, quarantine, scores, views
 from requests_log.bulk import api as bulk
+from requests_log.saved_views import api as saved_views
 from workbench.core.patterns import UUID
 
 app_name = "log-api"
@@ -37,6 +38,8 @@ urlpatterns = [
     re_path(r"^bulk-actions/?$", bulk.bulk_actions, name="bulk-actions"),
     re_path(_BULK + r"/?$", bulk.bulk_action, name="bulk-action"),
     re_path(_BULK + r"/undo/?$", bulk.undo, name="undo-bulk"),
+    re_path(r"^saved-views/?$", saved_views.saved_views, name="saved-views"),
+    re_path(rf"^saved-views/(?P<view_id>{UUID})/?$", saved_views.saved_view, name="saved-view"),
     re_path(r"^imports/?$", imports.imports, name="imports"),
     re_path(_IMPORT + r"/?$", imports.one_import, name="import"),
     re_path(_IMPORT + r"/start/?$", imports.start, name="start-import"),

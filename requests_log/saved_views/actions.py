@@ -26,16 +26,25 @@ class NameTaken(DomainError):
 
 
 def save_view(
-    project: Project, *, name: str, query: str, is_shared: bool, by: User, role: Role, at: datetime
+    project: Project,
+    *,
+    name: str,
+    query: str,
+    is_shared: bool,
+    by: User | None,
+    role: Role,
+    at: datetime,
 ) -> SavedView:
     """Keep a query under a name.
 
     Raises:
-        InvalidInput: no name, a query with a mistake, or the project holds too many views.
+        InvalidInput: no name, a query with a mistake, too many views, or a view for nobody.
         NameTaken: a view that the person can see has the name.
         NotAllowed: a viewer shares nothing.
     """
     _may_share(role, is_shared=is_shared)
+    if by is None and not is_shared:
+        raise InvalidInput("This key belongs to nobody who could keep a view. Share the view.")
     if SavedView.objects.filter(project=project).count() >= MOST_VIEWS:
         raise InvalidInput(f"A project holds {MOST_VIEWS} views. Delete some that nobody uses.")
     view = SavedView(project=project, owner=by, created_at=at)
@@ -48,7 +57,7 @@ def change_view(
     name: str,
     query: str,
     is_shared: bool,
-    by: User,
+    by: User | None,
     role: Role,
     at: datetime,
 ) -> SavedView:
@@ -60,12 +69,12 @@ def change_view(
     """
     _may_change(view, by, role)
     _may_share(role, is_shared=is_shared and not view.is_shared)
-    if view.is_shared and not is_shared and view.owner_id != by.pk:
+    if view.is_shared and not is_shared and not _owns(by, view):
         raise NotAllowed("Only its owner can take a shared view back. Delete it, or ask them.")
     return _store(view, name=name, query=query, is_shared=is_shared, at=at)
 
 
-def delete_view(view: SavedView, *, by: User, role: Role) -> None:
+def delete_view(view: SavedView, *, by: User | None, role: Role) -> None:
     """Delete a view; its query stays in every address it was opened by.
 
     Raises:
@@ -96,7 +105,11 @@ def _may_share(role: Role, *, is_shared: bool) -> None:
         raise NotAllowed("Viewers keep views for themselves. Ask an editor to share this one.")
 
 
-def _may_change(view: SavedView, by: User, role: Role) -> None:
-    if view.owner_id == by.pk or (view.is_shared and role.allows(Role.EDITOR)):
+def _owns(by: User | None, view: SavedView) -> bool:
+    return by is not None and view.owner_id == by.pk
+
+
+def _may_change(view: SavedView, by: User | None, role: Role) -> None:
+    if _owns(by, view) or (view.is_shared and role.allows(Role.EDITOR)):
         return
     raise NotAllowed("This view is somebody else's. Save it under a name of your own.")

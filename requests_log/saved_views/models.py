@@ -13,9 +13,10 @@ from workbench.core.models import Project, User
 
 
 class SavedViewQuerySet(models.QuerySet["SavedView"]):
-    def visible_to(self, project: Project, user: User) -> Self:
-        """The project's shared views and the person's own, by name."""
-        seen = self.filter(Q(is_shared=True) | Q(owner=user), project=project)
+    def visible_to(self, project: Project, user: User | None) -> Self:
+        """The project's shared views and, if it is a person who asks, their own, by name."""
+        own = Q() if user is None else Q(owner=user)
+        seen = self.filter(Q(is_shared=True) | own, project=project)
         return seen.select_related("owner").order_by(Lower("name"), "pk")
 
 

@@ -42,6 +42,11 @@ class Route:
         return isinstance(self.access, dict)
 
     @property
+    def role(self) -> Role | None:
+        """The role that whoever made a key needs, if the endpoint says one."""
+        return getattr(getattr(self.view, "cls", None), "role", None)
+
+    @property
     def is_of_project(self) -> bool:
         return isinstance(self.access, Role)
 

@@ -157,6 +157,19 @@ def test_a_key_without_the_scope_is_refused(route: Route, cast: Cast) -> None:
         assert f"“{scope}”" in answer.json()["error"]["message"]  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("route", [r for r in ENDPOINTS if r.role], ids=ids)
+def test_a_key_whose_maker_lacks_the_role_is_refused(route: Route, cast: Cast) -> None:
+    people = {Role.VIEWER: cast.victor, Role.EDITOR: cast.bob}
+    lower = [user for role, user in people.items() if not role.allows(route.role or Role.VIEWER)]
+    for maker, method in product([None, cast.charlie, *lower], route.scopes):
+        _, text = make_api_key(cast.project, by=maker)
+
+        answer = ask(program(text), method, route.address())
+
+        assert answer.status_code == 403
+        assert "key made by" in answer.json()["error"]["message"]  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("route", ENDPOINTS, ids=ids)
 def test_a_method_that_is_not_offered_is_said_to_be_so(route: Route, cast: Cast) -> None:
     _, text = make_api_key(cast.project)
@@ -170,7 +183,7 @@ def test_a_method_that_is_not_offered_is_said_to_be_so(route: Route, cast: Cast)
 
 @pytest.mark.parametrize("route", ENDPOINTS, ids=ids)
 def test_a_key_with_the_scope_finds_nothing_that_is_not_there(route: Route, cast: Cast) -> None:
-    _, text = make_api_key(cast.project)
+    _, text = make_api_key(cast.project, by=cast.alice)
     for method in route.scopes:
         answer = ask(program(text), method, route.address())
 
@@ -210,7 +223,7 @@ def test_hostile_parameters_break_no_page(route: Route, cast: Cast) -> None:
 
 @pytest.mark.parametrize("route", ENDPOINTS, ids=ids)
 def test_hostile_calls_break_no_endpoint(route: Route, cast: Cast) -> None:
-    _, text = make_api_key(cast.project)
+    _, text = make_api_key(cast.project, by=cast.alice)
     addresses = [route.address(), route.address(number="9" * 30)]
     for method, body, address in product(route.scopes, BODIES, addresses):
         answer = program(text).generic(

@@ -13,6 +13,7 @@ from requests_log.saved_views.models import SavedView
 from tests.conftest import Cast
 from tests.curate.factories import NOON, make_dataset, make_request
 from tests.curate.test_log_pages import HOSTILE, client_of, log, text_of
+from tests.factories import make_api_key
 from workbench.core.errors import DomainError, InvalidInput, NotAllowed
 from workbench.core.models import Role, User
 
@@ -148,3 +149,64 @@ def test_the_palette_offers_views_pages_and_things_in_reach(alice: Client, cast:
     assert ("Saved views", "hidden") not in found
     for label in ("Saved views", "Jobs", "Import", "Prices", "Redaction", "Connections"):
         assert alice.get(found["Pages", label]).status_code == 200
+
+
+# The API
+
+VIEWS = "/api/v1/saved-views/"
+JSON: Any = {"content_type": "application/json"}
+
+
+def program_of(cast: Cast, user: User | None) -> Client:
+    _, text = make_api_key(cast.project, by=user)
+    return Client(headers={"Authorization": f"Bearer {text}"})
+
+
+def test_a_view_is_kept_renamed_listed_and_deleted_by_a_program(cast: Cast) -> None:
+    program = program_of(cast, cast.alice)
+
+    made = program.post(VIEWS, {"name": "Slow", "query": "duration:>2s"}, **JSON)
+    path = f"{VIEWS}{made.json()['id']}/"
+    changed = program.patch(path, {"name": "Slow ones", "shared": True}, **JSON)
+    listed = program_of(cast, None).get(VIEWS).json()["views"]
+
+    assert made.status_code == 201
+    assert (made.json()["shared"], made.json()["owner"]) == (False, cast.alice.email)
+    assert changed.json() == program.get(path).json() == listed[0]
+    assert (listed[0]["name"], listed[0]["query"]) == ("Slow ones", "duration:>2s")
+    assert program.delete(path).status_code == 204
+    assert program.get(path).status_code == 404
+
+
+def test_a_program_sees_and_changes_what_its_maker_may(cast: Cast) -> None:
+    own = make_view(cast, "mine")
+    gone = make_view(cast, "of somebody who left")
+    SavedView.objects.filter(pk=gone.pk).update(owner=None)
+    shared = make_view(cast, "ours", is_shared=True)
+
+    for user in (cast.bob, None):
+        program = program_of(cast, user)
+        assert [one["name"] for one in program.get(VIEWS).json()["views"]] == ["ours"]
+        assert program.get(f"{VIEWS}{own.pk}/").status_code == 404
+        assert program.delete(f"{VIEWS}{gone.pk}/").status_code == 404
+    viewer = program_of(cast, cast.victor)
+    assert viewer.delete(f"{VIEWS}{shared.pk}/").status_code == 403
+    assert viewer.post(VIEWS, {"name": "x", "query": "", "shared": True}, **JSON).status_code == 403
+
+
+def test_a_key_of_nobody_keeps_shared_views_only(cast: Cast) -> None:
+    program = program_of(cast, None)
+
+    refused = program.post(VIEWS, {"name": "x", "query": ""}, **JSON)
+    made = program.post(VIEWS, {"name": "x", "query": "", "shared": True}, **JSON)
+
+    assert refused.status_code == 400
+    assert "Share the view" in refused.json()["error"]["message"]
+    assert (made.status_code, made.json()["owner"]) == (201, None)
+
+
+def test_a_query_with_a_mistake_is_told_to_a_program(cast: Cast) -> None:
+    answer = program_of(cast, cast.alice).post(VIEWS, {"name": "x", "query": "modle:x"}, **JSON)
+
+    assert answer.status_code == 400
+    assert "model:" in answer.json()["error"]["message"]

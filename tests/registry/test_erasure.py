@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -16,6 +18,7 @@ from requests_log.selection import Selection
 from tests.conftest import Cast
 from tests.curate.factories import NOON, make_dataset, make_request, make_row
 from tests.curate.test_log_pages import client_of, text_of
+from tests.factories import make_api_key
 from tests.registry.factories import make_model, make_model_version, make_run
 from workbench.core.errors import InvalidInput, NotFound
 from workbench.core.models import Job
@@ -94,3 +97,40 @@ def test_an_owner_looks_first_and_then_erases(alice: Client, cast: Cast) -> None
     assert refused.status_code == 403
     assert subject_hash(cast.project, "ann")[:12] in after
     assert Erasure.objects.count() == 1
+
+
+def test_a_program_of_an_owner_looks_first_and_then_erases(cast: Cast) -> None:
+    dataset = with_two_people(cast)
+    version = freeze_version(dataset, by=None, at=NOON)
+    make_run(cast.project, dataset_version=version, name="With Ann")
+    _, text = make_api_key(cast.project, by=cast.alice)
+    program = Client(headers={"Authorization": f"Bearer {text}"})
+    base, sent = "/api/v1/erasures/", {"subject": "ann"}
+
+    reach = program.post(f"{base}reach/", sent, content_type="application/json").json()
+    assert (reach["requests"], reach["examples"], reach["versions"]) == (2, 2, ["Answers v1"])
+    assert [one["name"] for one in reach["dependents"]] == ["With Ann"]
+    assert LoggedRequest.objects.in_project(cast.project).count() == 3
+
+    made = program.post(base, sent, content_type="application/json")
+    assert made.status_code == 202
+    perform(UUID(made.json()["job"]), holder="test")
+
+    done = program.get(f"{base}{made.json()['id']}/").json()
+    assert done["counts"] == {"requests": 2, "spans": 0, "examples": 2}
+    assert done["finished_at"] is not None
+    assert program.get(base).json() == {"erasures": [done], "next": None}
+    assert "ann" not in str(done["subject_hash"])
+    assert Erasure.objects.get().created_by == cast.alice
+
+
+def test_a_program_of_an_editor_erases_nobody(cast: Cast) -> None:
+    with_two_people(cast)
+    _, text = make_api_key(cast.project, by=cast.bob)
+    program = Client(headers={"Authorization": f"Bearer {text}"})
+
+    answer = program.post("/api/v1/erasures/", {"subject": "ann"}, content_type="application/json")
+
+    assert answer.status_code == 403
+    assert "made by an owner" in answer.json()["error"]["message"]
+    assert not Erasure.objects.exists()

@@ -11,18 +11,22 @@ from rest_framework.decorators import api_view
 from rest_framework.response import Response
 
 from workbench.core.errors import DomainError
-from workbench.core.models import Scope
+from workbench.core.models import Role, Scope
 
 
-def endpoint(**scopes: Scope) -> Callable[[Callable[..., Response]], Callable[..., Any]]:
+def endpoint(
+    *, role: Role | None = None, **scopes: Scope
+) -> Callable[[Callable[..., Response]], Callable[..., Any]]:
     """Declare a function as an API endpoint: methods with the scope each one needs.
 
-    `@endpoint(GET=Scope.READ, POST=Scope.WRITE)`
+    `@endpoint(GET=Scope.READ, POST=Scope.WRITE)`. With a `role`, whoever made the key must have at
+    least that in the project, and still be there.
     """
 
     def declare(view: Callable[..., Response]) -> Callable[..., Any]:
         wrapped: Any = api_view(list(scopes))(view)
         wrapped.cls.scopes = scopes
+        wrapped.cls.role = role
         wrapped.access = scopes
         return wrapped  # type: ignore[no-any-return]
 

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 from workbench.core.actions import find_api_key
 from workbench.core.keys import bearer
-from workbench.core.models import ApiKey, Project, Scope, User
+from workbench.core.models import ApiKey, Membership, Project, Role, Scope, User
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -39,6 +39,19 @@ def key_of(request: Request) -> ApiKey:
     return key
 
 
+def person_of(request: Request) -> User | None:
+    """Who made the key the request was made with, if they are still there."""
+    return request.user if isinstance(request.user, User) else None
+
+
+def role_of(request: Request) -> Role | None:
+    """What whoever made the key may do in its project now; None when they are no member."""
+    person = person_of(request)
+    members = Membership.objects.filter(project=project_of(request), user=person)
+    found = None if person is None else members.first()
+    return None if found is None else Role(found.role)
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """`Authorization: Bearer sh_…`."""
 
@@ -61,7 +74,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 class KeyMay(BasePermission):
-    """The key carries the scope the endpoint asks for."""
+    """The key carries the scope the endpoint asks for, and its maker has the role."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if request.auth is None:
@@ -76,4 +89,13 @@ class KeyMay(BasePermission):
             raise exceptions.PermissionDenied(
                 f"This key lacks the scope “{scope}”. Make a key that has it under Settings."
             )
+        self._require_role(request, getattr(view, "role", None))
         return True
+
+    def _require_role(self, request: Request, needed: Role | None) -> None:
+        role = None if needed is None else role_of(request)
+        if needed is not None and (role is None or not role.allows(needed)):
+            raise exceptions.PermissionDenied(
+                f"This needs a key made by an {needed.label.lower()} of the project. "
+                "Ask one to make a key under Settings."
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import re_path
 
 from requests_log.datasets.api import examples, hygiene, imports, versions, views
+from requests_log.datasets.erasure import api as erasure
 from requests_log.datasets.export import api as export
 from workbench.core.patterns import UUID
 
@@ -37,5 +38,8 @@ urlpatterns = [
     re_path(_ONE + r"/export/?$", export.draft, name="export-draft"),
     re_path(_ONE + r"/push/?$", export.push, name="push"),
     re_path(_VERSION + r"/export/?$", export.version, name="export-version"),
+    re_path(r"^erasures/?$", erasure.erasures, name="erasures"),
+    re_path(r"^erasures/reach/?$", erasure.reach, name="erasure-reach"),
+    re_path(rf"^erasures/(?P<erasure_id>{UUID})/?$", erasure.erasure, name="erasure"),
     re_path(r"^export/requests/?$", export.requests, name="export-requests"),
 ]
