@@ -50,7 +50,9 @@ OPTIONS = {
     "max_connections": "200",
     "shared_buffers": "256MB",
     "synchronous_commit": "on",
-    "wal_compression": "on",
+    # After a checkpoint the WAL gets whole pages. This build compresses them with pglz or not at
+    # all, and pglz takes longer than the rest of a bulk tag, for two fifths less of WAL.
+    "wal_compression": "off",
     "max_wal_size": "2GB",
     "timezone": "UTC",
     "log_timezone": "UTC",
