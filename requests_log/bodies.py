@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import threading
 from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
 
 import zstandard
 
@@ -42,10 +44,33 @@ def decompress(kept: Stored, codec: str) -> bytes:
     """The exact bytes of one kept value."""
     if codec == Codec.RAW:
         return bytes(kept)
-    return zstandard.ZstdDecompressor().decompress(kept)
+    try:
+        decompressor: zstandard.ZstdDecompressor = _local.decompressor
+    except AttributeError:
+        decompressor = _local.decompressor = zstandard.ZstdDecompressor()
+    return decompressor.decompress(kept)
 
 
-def read(body: RequestBody) -> Bodies:
+class Kept(Protocol):
+    """A row of a request's bodies: the model's, or only as much of it as is read in bulk."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def codec(self) -> str: ...
+    @property
+    def request(self) -> Stored: ...
+    @property
+    def request_sha256(self) -> Stored: ...
+    @property
+    def response(self) -> Stored | None: ...
+    @property
+    def response_sha256(self) -> Stored | None: ...
+    @property
+    def variables(self) -> Stored | None: ...
+
+
+def read(body: RequestBody | Kept) -> Bodies:
     """The exact bytes of a body row.
 
     Raises:
@@ -79,6 +104,6 @@ def read_span(span: LoggedSpan) -> SpanDocuments:
     )
 
 
-def _verify(body: RequestBody, raw: bytes, expected: Stored) -> None:
+def _verify(body: RequestBody | Kept, raw: bytes, expected: Stored) -> None:
     if hashlib.sha256(raw).digest() != bytes(expected):
         raise BodyDamaged(f"The stored body of request {body.id} is damaged.")

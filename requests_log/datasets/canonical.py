@@ -233,9 +233,9 @@ def canonical_message(message: object) -> Message:
     content = _content(message.get("content"))
     if content is not None:
         kept["content"] = content
-    kept.update(
-        {key: message[key] for key in _TEXT_KEYS if isinstance(message.get(key), str)},
-    )
+    for key in _TEXT_KEYS:
+        if isinstance(value := message.get(key), str):
+            kept[key] = value
     if message.get("tool_calls"):
         kept["tool_calls"] = _tool_calls(message["tool_calls"])
     if message.get("weight") is not None:

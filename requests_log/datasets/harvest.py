@@ -6,21 +6,22 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from django.db import transaction
+from django.db import connection, transaction
 
 from requests_log import bodies
 from requests_log.datasets.canonical import BadRow, Message, ReadyExample, canonical_messages, ready
 from requests_log.datasets.models import Dataset, Example
 from requests_log.datasets.storing import Incoming, store_examples
-from requests_log.digest.shapes import read_payloads
-from requests_log.models import Correction, Operation, RequestBody, RequestRow, Status
+from requests_log.digest.shapes import read_conversation
+from requests_log.models import Correction, Operation, Status
 
 RUN_BYTES = 32 << 20
-"""Raw bytes of requests whose bodies are read at once."""
+RUN_ROWS = 2_000
+"""Raw bytes, and how many, of the requests whose bodies are read at once."""
 REASONS: Mapping[str, str] = {
     "failed": "failed or cut off",
     "not_a_conversation": "embeddings",
@@ -38,6 +39,46 @@ REASONS: Mapping[str, str] = {
 def reason_in_words(reason: str) -> str:
     """Why requests are no examples, fit to follow their number."""
     return REASONS.get(reason, reason.replace("_", " "))
+
+
+# By hand, because models of rows that are read by the million cost more than what is done with
+# them. The range keeps other weeks' partitions untouched; the ids stand in a subquery, because
+# Postgres weighs each one of a list when it plans.
+_FACTS = """
+SELECT id, status, operation, session, end_user, request_size::bigint + coalesce(response_size, 0)
+FROM requests_log_request
+WHERE project_id = %(project)s AND id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[])))
+    AND id BETWEEN %(low)s AND %(high)s
+"""
+_BODIES = """
+SELECT id, codec, request, request_sha256, response, response_sha256
+FROM requests_log_body
+WHERE project_id = %(project)s AND id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[])))
+    AND id BETWEEN %(low)s AND %(high)s
+"""
+
+
+class Facts(NamedTuple):
+    """What an example takes from a request's facts; `size` is that of its raw bodies in bytes."""
+
+    id: UUID
+    status: str
+    operation: str
+    session: str | None
+    end_user: str | None
+    size: int
+
+
+class Body(NamedTuple):
+    """A request's bodies as they are kept."""
+
+    id: UUID
+    codec: str
+    request: bodies.Stored
+    request_sha256: bodies.Stored
+    response: bodies.Stored | None
+    response_sha256: bodies.Stored | None
+    variables: None = None
 
 
 @dataclass(frozen=True)
@@ -114,9 +155,7 @@ def read_requests(
         ]
 
 
-def _reading(
-    facts: RequestRow, body: RequestBody | None, group_by: str, corrected: Message | None
-) -> Reading:
+def _reading(facts: Facts, body: Body | None, group_by: str, corrected: Message | None) -> Reading:
     if body is None:
         return Reading(facts.id, None, "missing")
     try:
@@ -143,7 +182,7 @@ def _provenance(is_corrected: bool) -> Example.Provenance:
 
 
 def example_of(
-    facts: RequestRow, body: RequestBody, *, group_by: str, corrected: Message | None = None
+    facts: Facts, body: Body, *, group_by: str, corrected: Message | None = None
 ) -> ReadyExample:
     """One request as an example: what was asked, and the answer as the last message.
 
@@ -159,7 +198,7 @@ def example_of(
     if facts.operation == Operation.EMBEDDING:
         raise BadRow("not_a_conversation", "The request asked for an embedding.")
     asked, answered = _parsed(body)
-    reading = read_payloads(facts.operation, asked, answered)
+    reading = read_conversation(facts.operation, asked, answered)
     output = corrected or reading.output
     if output is None:
         raise BadRow("no_answer", "The response holds no answer.")
@@ -169,47 +208,46 @@ def example_of(
     return ready([*context, answer], tools=reading.tools, group=_group(facts, group_by))
 
 
-def _facts(project_id: int, ids: Sequence[UUID]) -> list[RequestRow]:
+def _facts(project_id: int, ids: Sequence[UUID]) -> list[Facts]:
     """Facts of those that are there, in the order given."""
-    if not ids:
-        return []
-    facts = RequestRow.objects.filter(**_where(project_id, ids)).only(
-        "id", "project_id", "status", "operation", "session", "end_user",
-        "request_size", "response_size",
-    )  # fmt: skip
-    by_id = {row.id: row for row in facts}
+    by_id = {row[0]: Facts(*row) for row in _rows(_FACTS, project_id, ids)}
     return [by_id[id_] for id_ in ids if id_ in by_id]
 
 
-def _runs(facts: Sequence[RequestRow]) -> Iterator[list[RequestRow]]:
+def _runs(facts: Sequence[Facts]) -> Iterator[list[Facts]]:
     """The requests in runs whose bodies may be in memory together (but at least one)."""
-    run: list[RequestRow] = []
+    run: list[Facts] = []
     size = 0
     for row in facts:
-        size += row.request_size + (row.response_size or 0)
-        if run and size > RUN_BYTES:
+        size += row.size
+        if run and (size > RUN_BYTES or len(run) >= RUN_ROWS):
             yield run
-            run, size = [], row.request_size + (row.response_size or 0)
+            run, size = [], row.size
         run.append(row)
     if run:
         yield run
 
 
-def _bodies(project_id: int, run: Sequence[RequestRow]) -> dict[UUID, RequestBody]:
-    found = RequestBody.objects.filter(**_where(project_id, [row.id for row in run]))
-    return {body.id: body for body in found}
+def _bodies(project_id: int, run: Sequence[Facts]) -> dict[UUID, Body]:
+    rows = _rows(_BODIES, project_id, [facts.id for facts in run])
+    return {row[0]: Body(*row) for row in rows}
 
 
-def _where(project_id: int, ids: Sequence[UUID]) -> dict[str, Any]:
-    """These requests; the range keeps other weeks' partitions untouched."""
-    return {
-        "project_id": project_id,
-        "id__in": ids,
-        "id__range": (min(ids), max(ids)),
+def _rows(statement: str, project_id: int, ids: Sequence[UUID]) -> list[tuple[Any, ...]]:
+    if not ids:
+        return []
+    place: dict[str, Any] = {
+        "project": project_id,
+        "ids": list(ids),
+        "low": min(ids),
+        "high": max(ids),
     }
+    with connection.cursor() as cursor:
+        cursor.execute(statement, place)
+        return list(cursor.fetchall())
 
 
-def _parsed(body: RequestBody) -> tuple[Any, Any]:
+def _parsed(body: Body) -> tuple[Any, Any]:
     try:
         raw = bodies.read(body)
     except bodies.BodyDamaged as problem:
@@ -237,7 +275,7 @@ def _without_weight(message: Message) -> Message:
     return kept | {"weight": 0} if kept["role"] == "assistant" else kept
 
 
-def _group(facts: RequestRow, group_by: str) -> str | None:
+def _group(facts: Facts, group_by: str) -> str | None:
     """What a split keeps together; None means the prompt's text."""
     if group_by == Dataset.GroupBy.SESSION and facts.session:
         return f"session:{facts.session}"

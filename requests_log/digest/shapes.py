@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from requests_log.digest import anthropic_shapes, responses_shapes
 from requests_log.digest.loose import (
@@ -46,15 +47,28 @@ class Reading:
     tokens: Tokens = Tokens()
 
 
+class Conversation(NamedTuple):
+    """What was said in a call, and with which tools on offer."""
+
+    messages: list[Message]
+    tools: list[JSON] | None
+    output: Message | None
+
+
+def read_conversation(operation: str, request: JSON, response: JSON) -> Conversation:
+    """As `read_payloads`, without what examples do not take: half the time."""
+    asked = as_object(request)
+    output, _ = _output(operation, as_object(response))
+    return Conversation(_messages(operation, asked), _tools(asked), output)
+
+
 def read_payloads(operation: str, request: JSON, response: JSON) -> Reading:
     """The reading of a call; parts that are not there are empty."""
     asked, answered = as_object(request), as_object(response)
     output, finish_reason = _output(operation, answered)
-    tools = asked.get("tools")
-    offered = [_chat_tool(one) for one in tools] if isinstance(tools, list) else []
     return Reading(
         messages=_messages(operation, asked),
-        tools=offered or None,
+        tools=_tools(asked),
         parameters={name: asked[name] for name in asked.keys() - NOT_PARAMETERS},
         output=output,
         model_used=as_text(answered.get("model")),
@@ -105,6 +119,12 @@ def _messages(operation: str, asked: dict[str, JSON]) -> list[Message]:
         return found
     readings = (read(asked) for read in _READERS)
     return next((found for found in readings if found), [])
+
+
+def _tools(asked: dict[str, JSON]) -> list[JSON] | None:
+    tools = asked.get("tools")
+    offered = [_chat_tool(one) for one in tools] if isinstance(tools, list) else []
+    return offered or None
 
 
 def _chat_tool(given: JSON) -> JSON:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from requests_log.querysets import TracedQuerySet
@@ -132,8 +133,10 @@ class CorrectionQuerySet(models.QuerySet["Correction"]):
 
     def in_force(self, project_id: int, request_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
         """The corrected answers of those of these requests that have one."""
+        # One parameter: thousands of them take longer to be written down than to be looked up.
+        these = RawSQL("SELECT unnest(%s::uuid[])", [list(request_ids)])
         newest = (
-            self.filter(project_id=project_id, request_id__in=request_ids)
+            self.filter(project_id=project_id, request_id__in=these)
             .order_by("request_id", "-number")
             .distinct("request_id")
             .values_list("request_id", "answer")
