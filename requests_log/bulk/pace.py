@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 FIRST, LEAST, MOST = 1_000, 100, 10_000
-SECONDS = 0.5
+SECONDS = 1.0
 """What a step is to take. Progress is told, and Cancel heard, between two steps."""
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from requests_log import bodies
 from requests_log.datasets.canonical import BadRow, Message, ReadyExample, canonical_messages, ready
@@ -129,14 +131,30 @@ class Reading:
     is_corrected: bool = False
 
 
+class Logged(NamedTuple):
+    """What the log holds of one request."""
+
+    facts: Facts
+    body: Body | None
+    corrected: Message | None
+
+
 def harvest_chunk(dataset: Dataset, ids: Sequence[UUID]) -> Harvested:
-    """Add the requests with these ids to the dataset, in one transaction."""
-    outcome = Harvested()
-    left = len(ids)
-    with transaction.atomic():
-        for run in read_requests(dataset.project_id, ids, group_by=dataset.group_by):
+    """Add the requests with these ids to the dataset, in one transaction.
+
+    While Postgres writes one run, the next, which has been read already, is made into examples.
+    The thread has the transaction's connection to itself until its run is written.
+    """
+    outcome, left = Harvested(), len(ids)
+    made: list[Reading] = []
+    with transaction.atomic(), connection.cursor() as cursor, ThreadPoolExecutor(1) as beside:
+        for run in _logged(dataset.project_id, ids):
             left -= len(run)
-            outcome = outcome.plus(_harvest(dataset, run))
+            writing = beside.submit(_harvest, cursor, dataset, made) if made else None
+            made = [_reading(one, dataset.group_by) for one in run]
+            if writing is not None:
+                outcome = outcome.plus(writing.result())
+        outcome = outcome.plus(_harvest(cursor, dataset, made))
     return outcome.plus(Harvested(skipped={"missing": left})) if left else outcome
 
 
@@ -147,15 +165,19 @@ def read_requests(
 
     A corrected answer takes the place of the one that was given.
     """
+    for run in _logged(project_id, ids):
+        yield [_reading(one, group_by) for one in run]
+
+
+def _logged(project_id: int, ids: Sequence[UUID]) -> Iterator[list[Logged]]:
     for run in _runs(_facts(project_id, ids)):
         found = _bodies(project_id, run)
         corrected = Correction.objects.in_force(project_id, [facts.id for facts in run])
-        yield [
-            _reading(facts, found.get(facts.id), group_by, corrected.get(facts.id)) for facts in run
-        ]
+        yield [Logged(facts, found.get(facts.id), corrected.get(facts.id)) for facts in run]
 
 
-def _reading(facts: Facts, body: Body | None, group_by: str, corrected: Message | None) -> Reading:
+def _reading(logged: Logged, group_by: str) -> Reading:
+    facts, body, corrected = logged
     if body is None:
         return Reading(facts.id, None, "missing")
     try:
@@ -165,7 +187,7 @@ def _reading(facts: Facts, body: Body | None, group_by: str, corrected: Message 
     return Reading(facts.id, example, is_corrected=corrected is not None)
 
 
-def _harvest(dataset: Dataset, run: Sequence[Reading]) -> Harvested:
+def _harvest(cursor: CursorWrapper, dataset: Dataset, run: Sequence[Reading]) -> Harvested:
     """Add these requests to the dataset."""
     incoming = [
         Incoming(reading.example, _provenance(reading.is_corrected), reading.request_id)
@@ -173,7 +195,7 @@ def _harvest(dataset: Dataset, run: Sequence[Reading]) -> Harvested:
         if reading.example is not None
     ]
     skipped = Counter(reading.reason for reading in run if reading.example is None)
-    made = store_examples(dataset, incoming)
+    made = store_examples(cursor, dataset, incoming)
     return Harvested(len(made), len(incoming) - len(made), dict(skipped), tuple(made))
 
 

@@ -1,4 +1,4 @@
-"""Writing examples in bulk: a COPY and two statements per thousand rows."""
+"""Writing examples in bulk: a COPY and two statements for two thousand rows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from requests_log.datasets.canonical import ReadyExample
 from requests_log.datasets.models import Dataset
 from workbench.core.ids import uuid7
 
 CHUNK = 1_000
+"""Rows that callers give at once who have rows without end."""
+AT_ONCE = 2_000
 
 _TABLE = """
 CREATE TEMP TABLE IF NOT EXISTS datasets_incoming (
@@ -67,29 +70,31 @@ def store(dataset: Dataset, incoming: Sequence[Incoming]) -> int:
 
     Call inside a transaction.
     """
-    return len(store_examples(dataset, incoming))
+    with connection.cursor() as cursor:
+        return len(store_examples(cursor, dataset, incoming))
 
 
-def store_examples(dataset: Dataset, incoming: Sequence[Incoming]) -> list[UUID]:
-    """As `store`; returns the ids of the new examples."""
+def store_examples(
+    cursor: CursorWrapper, dataset: Dataset, incoming: Sequence[Incoming]
+) -> list[UUID]:
+    """As `store`, through this cursor; returns the ids of the new examples."""
     return [
         id_
-        for start in range(0, len(incoming), CHUNK)
-        for id_ in _store_chunk(dataset, incoming[start : start + CHUNK])
+        for start in range(0, len(incoming), AT_ONCE)
+        for id_ in _store(cursor, dataset, incoming[start : start + AT_ONCE])
     ]
 
 
-def _store_chunk(dataset: Dataset, chunk: Sequence[Incoming]) -> list[UUID]:
-    ids = sorted(uuid7() for _ in chunk)  # random within a millisecond: keep the order given
-    with connection.cursor() as cursor:
-        cursor.execute(_TABLE)
-        with cursor.copy(_COPY) as copy:
-            copy.set_types(_TYPES)
-            for id_, one in zip(ids, chunk, strict=True):
-                copy.write_row(_columns(id_, one))
-        cursor.execute(_CONTENTS, [dataset.project_id])
-        cursor.execute(_EXAMPLES, [dataset.pk, dataset.project_id])
-        return [row[0] for row in cursor.fetchall()]
+def _store(cursor: CursorWrapper, dataset: Dataset, some: Sequence[Incoming]) -> list[UUID]:
+    ids = sorted(uuid7() for _ in some)  # random within a millisecond: keep the order given
+    cursor.execute(_TABLE)
+    with cursor.copy(_COPY) as copy:
+        copy.set_types(_TYPES)
+        for id_, one in zip(ids, some, strict=True):
+            copy.write_row(_columns(id_, one))
+    cursor.execute(_CONTENTS, [dataset.project_id])
+    cursor.execute(_EXAMPLES, [dataset.pk, dataset.project_id])
+    return [row[0] for row in cursor.fetchall()]
 
 
 def _columns(id_: UUID, incoming: Incoming) -> tuple[object, ...]:
