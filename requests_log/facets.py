@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 
-from requests_log.finding import found_ids, rows_of
+from requests_log.finding import search_for
+from requests_log.leads import Leads
 from requests_log.models import LoggedRequest, LoggedRequestQuerySet
 from requests_log.search import Query, Term
 from requests_log.search.compiler import filter_of
@@ -25,26 +27,27 @@ _COLUMNS = (
     "tags",
 )  # fmt: skip
 
+_BY_VALUE = "GROUP BY 3 ORDER BY 4 DESC, 3 LIMIT {values}"
 # A request has the scores of its trace, too, and each name once.
-_COUNTS = """
-WITH recent AS MATERIALIZED ({recent})
-(SELECT 'status' AS facet, '' AS key, status AS value, count(*) AS many FROM recent GROUP BY 3)
-UNION ALL (SELECT 'model', '', model, count(*) FROM recent WHERE model IS NOT NULL
-           GROUP BY 3 ORDER BY 4 DESC, 3 LIMIT {values})
-UNION ALL (SELECT 'prompt', '', prompt_name || coalesce('@' || prompt_version, ''), count(*)
-           FROM recent WHERE prompt_name IS NOT NULL GROUP BY 3 ORDER BY 4 DESC, 3 LIMIT {values})
-UNION ALL (SELECT 'source', '', source, count(*) FROM recent WHERE source IS NOT NULL
-           GROUP BY 3 ORDER BY 4 DESC, 3 LIMIT {values})
-UNION ALL (SELECT 'score', '', scored.name, count(*) FROM (
-               SELECT recent.id, score.name FROM recent JOIN requests_log_score score
-               ON score.project_id = recent.project_id AND score.request_id = recent.id
-               UNION SELECT recent.id, score.name FROM recent JOIN requests_log_score score
-               ON score.project_id = recent.project_id AND score.trace_id = recent.trace_id
-           ) AS scored GROUP BY 3 ORDER BY 4 DESC, 3 LIMIT {values})
-UNION ALL (SELECT 'tag', tag.key, tag.value, count(*)
-           FROM recent, jsonb_each_text(recent.tags) AS tag
-           GROUP BY 2, 3 ORDER BY 4 DESC, 2, 3 LIMIT 60)
-"""
+_COUNTS = {
+    "status": "SELECT 'status' AS facet, '' AS key, status AS value, count(*) AS many "
+    "FROM recent GROUP BY 3",
+    "model": f"SELECT 'model', '', model, count(*) FROM recent WHERE model IS NOT NULL {_BY_VALUE}",
+    "prompt": "SELECT 'prompt', '', prompt_name || coalesce('@' || prompt_version, ''), count(*) "
+    f"FROM recent WHERE prompt_name IS NOT NULL {_BY_VALUE}",
+    "source": "SELECT 'source', '', source, count(*) FROM recent WHERE source IS NOT NULL "
+    f"{_BY_VALUE}",
+    "score": f"""SELECT 'score', '', scored.name, count(*) FROM (
+        SELECT recent.id, score.name FROM recent JOIN requests_log_score score
+        ON score.project_id = recent.project_id AND score.request_id = recent.id
+        UNION SELECT recent.id, score.name FROM recent JOIN requests_log_score score
+        ON score.project_id = recent.project_id AND score.trace_id = recent.trace_id
+    ) AS scored {_BY_VALUE}""",
+    "tag": """SELECT 'tag', tag.key, tag.value, count(*)
+        FROM recent, jsonb_each_text(recent.tags) AS tag
+        GROUP BY 2, 3 ORDER BY 4 DESC, 2, 3 LIMIT 60""",
+}
+_COUNTED = "SELECT {place}, counted.* FROM (WITH recent AS MATERIALIZED ({recent}) {counts}) counted"
 
 Counts = dict[tuple[str, str], dict[str, int]]
 
@@ -75,17 +78,25 @@ class Facet:
 
 
 def facets_of(
-    project: Project, query: Query, *, at: datetime, found: LoggedRequestQuerySet | None = None
+    project: Project,
+    query: Query,
+    *,
+    at: datetime,
+    leads: Leads | None = None,
+    found: LoggedRequestQuerySet | None = None,
 ) -> list[Facet]:
     """The facets of a query's matches, the newest of which may be known already (`found`).
 
     A field that the query asks for is counted without that part, so that its other values stay
-    in sight: one more statement for each such field.
+    in sight.
     """
-    counts = _counted(project, query, at=at) if found is None else _counts(found)
-    for field, key in _asked(query):
-        wider = _counted(project, query.without_field(field, key), at=at)
-        counts[field, key] = wider.get((field, key), {})
+    leads = leads or Leads(project)
+    asked = list(_asked(query))
+    wider = [_matches(project, query.without_field(*one), leads, at=at) for one in asked]
+    whole = _matches(project, query, leads, at=at) if found is None else found
+    counts, *others = _counts([(whole, [*_COUNTS]), *zip(wider, ([one[0]] for one in asked))])
+    for (field, key), other in zip(asked, others, strict=True):
+        counts[field, key] = other.get((field, key), {})
     plain = [_facet(query, field, "", counts.get((field, ""), {})) for field in NAMES]
     tags = sorted((key for field, key in counts if field == "tag"), key=lambda k: _rank(counts, k))
     tagged = [_facet(query, "tag", key, counts["tag", key]) for key in tags[:MAX_TAGS]]
@@ -175,24 +186,34 @@ def _toggled(
     return query.with_value(field, value, key, negated=negated)
 
 
-def _counted(project: Project, query: Query, *, at: datetime) -> Counts:
+def _matches(
+    project: Project, query: Query, leads: Leads, *, at: datetime
+) -> LoggedRequestQuerySet:
+    """Matches of a query, the newest of which are to be counted."""
     wanted = filter_of(query, at=at)
-    rows = LoggedRequest.objects.in_project(project)
-    if not wanted.needles:
-        return _counts(rows.filter(wanted.condition))
-    found = found_ids(project, rows.filter(wanted.rest), wanted.needles, most=TEXT_WINDOW)
-    return _counts(rows_of(project, found))
+    search = search_for(project, wanted, leads)
+    if search is None:
+        rows = LoggedRequest.objects.in_project(project).filter(wanted.condition)
+        return leads.latest(rows, wanted)
+    return search.newest(TEXT_WINDOW if wanted.needles else WINDOW)
 
 
-def _counts(rows: LoggedRequestQuerySet) -> Counts:
-    recent = rows.order_by("-id").values(*_COLUMNS)[:WINDOW]
-    counts: Counts = {}
-    try:
-        sql, parameters = recent.query.sql_with_params()
-    except EmptyResultSet:
+def _counts(several: Sequence[tuple[LoggedRequestQuerySet, Sequence[str]]]) -> list[Counts]:
+    """Of each of these the counts of some facets in its newest rows, in one statement."""
+    parts, parameters = [], []
+    counts: list[Counts] = [{} for _ in several]
+    for place, (rows, facets) in enumerate(several):
+        recent = rows.order_by("-id").values(*_COLUMNS)[:WINDOW]
+        with suppress(EmptyResultSet):
+            sql, given = recent.query.sql_with_params()
+            of_each = " UNION ALL ".join(f"({_COUNTS[one]})" for one in facets)
+            counted = of_each.format(values=MAX_VALUES)
+            parts.append(_COUNTED.format(recent=sql, counts=counted, place=place))
+            parameters += given
+    if not parts:
         return counts
     with connection.cursor() as cursor:
-        cursor.execute(_COUNTS.format(recent=sql, values=MAX_VALUES), parameters)
-        for field, key, value, many in cursor.fetchall():
-            counts.setdefault((field, key), {})[value] = many
+        cursor.execute(" UNION ALL ".join(parts), parameters)
+        for place, field, key, value, many in cursor.fetchall():
+            counts[place].setdefault((field, key), {})[value] = many
     return counts

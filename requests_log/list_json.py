@@ -52,7 +52,7 @@ def _page(project: Project, query: str, found: Listing) -> dict[str, Any]:
         "canonical": found.wanted.text,
         "problems": [problem_shape(problem) for problem in found.wanted.problems],
         "total": min(found.total, found.cap),
-        "total_is_capped": found.total > found.cap,
+        "total_is_capped": found.is_capped,
         "requests": shapes.RequestOut(page.rows, many=True).data,
         "older": _address(project, query, before=page.older),
         "newer": _address(project, query, after=page.newer),

@@ -8,9 +8,11 @@ from uuid import UUID
 
 from django.db.models import Count, F, Max, Q
 
-from requests_log.facets import Facet, facets_of
-from requests_log.finding import found_ids, rows_of, text_page
+from requests_log.facets import WINDOW, Facet, facets_of
+from requests_log.finding import Search, first_page, rows_of, search_for
+from requests_log.leads import Leads
 from requests_log.models import LoggedRequest, RequestRow
+from requests_log.querysets import planned
 from requests_log.search import Filter, Term, read_filter
 from workbench.core.models import Project
 from workbench.core.paging import Page, page_of
@@ -32,11 +34,20 @@ class Listing:
     total: int
     facets: list[Facet]
     cap: int = COUNT_CAP
+    is_open: bool = False
+    """Whether only the latest requests were counted: among the others there may be more."""
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether there may be more than were counted."""
+        return self.is_open or self.total > self.cap
 
     @property
     def total_text(self) -> str:
         """The polite count: exact up to the cap."""
-        return f">{self.cap:,}" if self.total > self.cap else f"{self.total:,}"
+        if self.total > self.cap:
+            return f">{self.cap:,}"
+        return f"{self.total:,}+" if self.is_open else f"{self.total:,}"
 
     @property
     def is_newest(self) -> bool:
@@ -51,24 +62,30 @@ def listing(
     wanted = read_filter(query, at=at)
     if wanted.problems:
         return Listing(wanted, Page([], None, None), 0, [])
-    if wanted.needles:
-        return _text_listing(project, wanted, before=before, after=after, at=at)
-    rows = LoggedRequest.objects.in_project(project).filter(wanted.condition)
-    page = page_of(rows.for_list(), before=before, after=after)
-    # In the order of an index Postgres stops at the cap; in any order it may join all there is.
-    total = rows.order_by("-id").values("id")[: COUNT_CAP + 1].count()
-    return Listing(wanted, page, total, facets_of(project, wanted.query, at=at))
+    with planned():
+        leads = Leads(project)
+        search = search_for(project, wanted, leads)
+        if search is not None:
+            return _found_listing(search, wanted, leads, before=before, after=after, at=at)
+        rows = LoggedRequest.objects.in_project(project).filter(wanted.condition)
+        page = page_of(rows.for_list(), before=before, after=after)
+        counted = leads.latest(rows, wanted)
+        # In the order of an index Postgres stops at the cap; in any order it may join all there is.
+        total = counted.order_by("-id").values("id")[: COUNT_CAP + 1].count()
+        facets = facets_of(project, wanted.query, at=at, leads=leads)
+        return Listing(wanted, page, total, facets, is_open=counted is not rows)
 
 
-def _text_listing(
-    project: Project, wanted: Filter, *, before: str, after: str, at: datetime
+def _found_listing(
+    search: Search, wanted: Filter, leads: Leads, *, before: str, after: str, at: datetime
 ) -> Listing:
-    """The page of a query that asks for text, whose newest matches are found once for all parts."""
-    rows = LoggedRequest.objects.in_project(project).filter(wanted.rest)
-    found = found_ids(project, rows, wanted.needles, most=TEXT_COUNT_CAP + 1)
-    page = text_page(project, rows, wanted.needles, before=before, after=after)
-    facets = facets_of(project, wanted.query, at=at, found=rows_of(project, found))
-    return Listing(wanted, page, len(found), facets, cap=TEXT_COUNT_CAP)
+    """The page of a query whose newest matches are found once for all its parts."""
+    project, cap = search.project, TEXT_COUNT_CAP if wanted.needles else COUNT_CAP
+    found = search.found(cap + 1)
+    page = search.page(before, after) if before or after else first_page(project, found)
+    rows = rows_of(project, found[:WINDOW])
+    facets = facets_of(project, wanted.query, at=at, leads=leads, found=rows)
+    return Listing(wanted, page, len(found), facets, cap)
 
 
 def has_requests(project: Project) -> bool:

@@ -3,24 +3,30 @@
 A bar looks at the first `SAMPLE` matches of its span. When that is all of them the count is exact.
 Otherwise their ids tell how far they reach, and the whole span is taken to go on at that rate: ids
 carry their time, so that a bar of a million requests costs what a bar of five hundred costs.
+
+Matches may lie far apart, and no index give them in order of time (`requests_log.leads`). Few
+are counted by their ids; when they are many, a bar looks at the first `LOOKED_AT` requests of its
+span, whether they match or not, and goes on at their rate.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import UUIDField
-from django.db.models.expressions import RawSQL
+from django.db.models import Case, UUIDField, Value, When
+from django.db.models.expressions import Combinable, RawSQL
 
-from requests_log.facets import TEXT_WINDOW
-from requests_log.finding import found_ids, rows_of
-from requests_log.models import LoggedRequest, LoggedRequestQuerySet
+from requests_log.facets import TEXT_WINDOW, WINDOW
+from requests_log.finding import rows_of, search_for
+from requests_log.models import LoggedRequest, LoggedRequestQuerySet, Status
+from requests_log.querysets import planned
 from requests_log.search import Filter, Query, Term
 from requests_log.search.conditions import moment
 from workbench.core.errors import InvalidInput
@@ -28,7 +34,7 @@ from workbench.core.ids import floor_of, time_of
 from workbench.core.models import Project
 
 MOST_BARS = 60
-SAMPLE = 500
+SAMPLE, LOOKED_AT = 500, 1_000
 LIMIT_MS = 3_000
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _STEPS = [1, 5, 15, 30, _MINUTE, 5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE, _HOUR, 3 * _HOUR]
@@ -37,10 +43,11 @@ WEEK = timedelta(days=7)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _BARS = """
-SELECT bar.number, found.many, found.failed, found.last
+SELECT found.many, found.failed, found.looked_at, found.last
 FROM unnest(%s::uuid[], %s::uuid[]) WITH ORDINALITY AS bar (low, high, number),
-LATERAL (SELECT count(*) AS many, count(*) FILTER (WHERE first.status <> 'ok') AS failed,
-                max(first.id::text)::uuid AS last
+LATERAL (SELECT count(*) FILTER (WHERE first.matches) AS many,
+                count(*) FILTER (WHERE first.matches AND first.status <> 'ok') AS failed,
+                count(*) AS looked_at, max(first.id::text)::uuid AS last
          FROM ({first}) AS first) AS found
 ORDER BY bar.number
 """
@@ -86,12 +93,13 @@ def timeline(project: Project, wanted: Filter, *, at: datetime) -> Timeline:
         return Timeline(WEEK)
     rows = LoggedRequest.objects.in_project(project)
     try:
-        with _limited_time():
-            if wanted.needles:
-                others = rows.filter(wanted.rest)
-                found = found_ids(project, others, wanted.needles, most=TEXT_WINDOW)
-                return _counted_by_text(rows_of(project, found), len(found), wanted.query, at)
-            return _counted(rows.filter(wanted.condition), wanted.query, at)
+        with _limited_time(), planned():
+            if (search := search_for(project, wanted)) is not None:
+                most = TEXT_WINDOW if wanted.needles else WINDOW
+                found = search.found(most)
+                return _counted_by_id(rows_of(project, found), len(found), most, wanted.query, at)
+            looked_at = rows.filter(wanted.span) if wanted.leads else None
+            return _counted(rows.filter(wanted.condition), wanted, at, looked_at)
     except OperationalError:
         return Timeline(WEEK, took_too_long=True)
 
@@ -128,25 +136,43 @@ def _is_date(side: str) -> bool:
     return "T" in side
 
 
-def _counted_by_text(
-    rows: LoggedRequestQuerySet, many: int, query: Query, at: datetime
+def _counted_by_id(
+    rows: LoggedRequestQuerySet, many: int, most: int, query: Query, at: datetime
 ) -> Timeline:
     """Bars of the newest matches, as far back as they reach when there may be older ones."""
     if not many:
         return Timeline(WEEK)
-    if many < TEXT_WINDOW:
-        return _counted(rows, query, at)
-    return replace(_counted(rows, query.without_field("since"), at), newest=many)
+    newest = most if many == most else 0
+    first, last = _span(rows, query.without_field("since") if newest else query, at) or (at, at)
+    step = step_for(last - first)
+    counted, failed = Counter[datetime](), Counter[datetime]()
+    for id_, status in rows.values_list("id", "status"):
+        start = _start(time_of(id_), step)
+        counted[start] += 1
+        failed[start] += status != Status.OK
+    starts = _starts(first, last, step)
+    bars = tuple(Bar(start, counted[start], failed[start]) for start in starts)
+    return Timeline(step, bars, newest=newest)
 
 
-def _counted(rows: LoggedRequestQuerySet, query: Query, at: datetime) -> Timeline:
-    span = _span(rows, query, at)
+def _counted(
+    rows: LoggedRequestQuerySet,
+    wanted: Filter,
+    at: datetime,
+    looked_at: LoggedRequestQuerySet | None,
+) -> Timeline:
+    """Bars of matches; of those among the first requests of each where `looked_at` is given."""
+    span = _span(rows, wanted.query, at)
     if span is None:
         return Timeline(WEEK)
     step = step_for(span[1] - span[0])
     starts = list(_starts(*span, step))
-    counts = _looked_at(rows, starts, step)
-    bars = [_bar(start, step, *found) for start, found in zip(starts, counts, strict=True)]
+    if looked_at is None:
+        most, counts = SAMPLE, _looked_at(rows, Value(value=True), SAMPLE, starts, step)
+    else:
+        matches = Case(When(wanted.condition, then=True), default=False)
+        most, counts = LOOKED_AT, _looked_at(looked_at, matches, LOOKED_AT, starts, step)
+    bars = [_bar(start, step, one, most) for start, one in zip(starts, counts, strict=True)]
     return Timeline(step, tuple(bars))
 
 
@@ -184,34 +210,53 @@ def _time(id_: UUID | None) -> datetime | None:
 
 
 def _starts(first: datetime, last: datetime, step: timedelta) -> Iterator[datetime]:
-    start = first - (first - _EPOCH) % step
+    start = _start(first, step)
     while start <= last:
         yield start
         start += step
 
 
+def _start(moment: datetime, step: timedelta) -> datetime:
+    """Where the bar begins that a moment is in."""
+    return moment - (moment - _EPOCH) % step
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a bar saw: matches, failed ones, of how many requests, and the last of those."""
+
+    many: int
+    failed: int
+    looked_at: int
+    last: UUID | None
+
+
 def _looked_at(
-    rows: LoggedRequestQuerySet, starts: list[datetime], step: timedelta
-) -> list[tuple[int, int, UUID | None]]:
+    rows: LoggedRequestQuerySet,
+    matches: Combinable,
+    most: int,
+    starts: list[datetime],
+    step: timedelta,
+) -> list[_Look]:
     edge = {"output_field": UUIDField()}
     within = rows.filter(
         id__gte=RawSQL("bar.low", (), **edge),
         id__lt=RawSQL("bar.high", (), **edge),
     )
-    first = within.order_by("id").values("id", "status")[:SAMPLE]
+    first = within.order_by("id").values("id", "status", matches=matches)[:most]
     sql, parameters = first.query.sql_with_params()
     lows, highs = ([floor_of(start + more) for start in starts] for more in (timedelta(), step))
     with connection.cursor() as cursor:
         cursor.execute(_BARS.format(first=sql), [lows, highs, *parameters])
-        return [(many, failed, last) for _, many, failed, last in cursor.fetchall()]
+        return [_Look(*row) for row in cursor.fetchall()]
 
 
-def _bar(start: datetime, step: timedelta, many: int, failed: int, last: UUID | None) -> Bar:
-    if many < SAMPLE or last is None:
-        return Bar(start, many, failed)
-    reached = max(time_of(last) - start, timedelta(milliseconds=1))
+def _bar(start: datetime, step: timedelta, look: _Look, most: int) -> Bar:
+    if look.looked_at < most or look.last is None:
+        return Bar(start, look.many, look.failed)
+    reached = max(time_of(look.last) - start, timedelta(milliseconds=1))
     times = max(1.0, step / reached)
-    return Bar(start, round(many * times), round(failed * times), is_exact=False)
+    return Bar(start, round(look.many * times), round(look.failed * times), is_exact=False)
 
 
 @contextmanager

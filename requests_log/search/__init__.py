@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from requests_log.search.compiler import Filter, read_filter
+from requests_log.search.compiler import Filter, Lead, read_filter
 from requests_log.search.syntax import parse
 from requests_log.search.tree import Operand, Problem, Query, Span, Term, Text
 
 __all__ = [
     "Filter",
+    "Lead",
     "Operand",
     "Problem",
     "Query",

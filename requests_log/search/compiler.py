@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from datetime import datetime
@@ -13,12 +13,29 @@ from django.db.models.functions import Coalesce, StrIndex
 from django.db.models.lookups import GreaterThan
 
 from requests_log.encoding import clean
+from requests_log.search import conditions
 from requests_log.search.conditions import BadValue
 from requests_log.search.fields import FIELDS
 from requests_log.search.syntax import parse
 from requests_log.search.tree import Operand, Problem, Query, Term, Text
 from requests_log.textindex.folding import fold
 from requests_log.textindex.grams import LENGTH
+
+SPAN = ("since", "until")
+
+
+@dataclass(frozen=True)
+class Lead:
+    """Terms whose matches an index finds, though not in order of time; see `requests_log.leads`.
+
+    `condition` is one on requests (`name` is "tag"), digests ("cost") or scores ("score");
+    `others` is that of the query's other terms on requests, without its texts.
+    """
+
+    name: str
+    text: str
+    condition: Q
+    others: Q
 
 
 @dataclass(frozen=True)
@@ -33,6 +50,9 @@ class Filter:
     problems: tuple[Problem, ...] = ()
     rest: Q = attribute(default_factory=Q)
     """The condition without what `needles` asks for."""
+    span: Q = attribute(default_factory=Q)
+    """The condition of `since` and `until` alone."""
+    leads: tuple[Lead, ...] = ()
 
     @property
     def text(self) -> str:
@@ -56,10 +76,38 @@ def read_filter(text: str, *, at: datetime) -> Filter:
 def filter_of(query: Query, *, at: datetime) -> Filter:
     """A parsed query, ready to run."""
     condition, problems = compile_query(query, at=at)
-    others = tuple(term for term in query.terms if not isinstance(term, Text) or term.negated)
-    rest, _ = compile_query(Query(others), at=at)
+    rest = _of_terms(query, lambda term: not _is_needle(term), at)
+    span = _of_terms(query, lambda term: isinstance(term, Term) and term.field in SPAN, at)
     ordered = sorted((*query.problems, *problems), key=lambda problem: problem.span.start)
-    return Filter(query, condition, tuple(ordered), rest)
+    leads = () if ordered else tuple(_leads(query, at))
+    return Filter(query, condition, tuple(ordered), rest, span, leads)
+
+
+def _of_terms(query: Query, kept: Callable[[Term | Text], bool], at: datetime) -> Q:
+    """The condition of some terms of a query."""
+    return compile_query(Query(tuple(filter(kept, query.terms))), at=at)[0]
+
+
+def _leads(query: Query, at: datetime) -> Iterator[Lead]:
+    wanted = [term for term in query.terms if isinstance(term, Term) and not term.negated]
+    for name in ("tag", "cost"):
+        if terms := [term for term in wanted if term.field == name]:
+            led = Query(tuple(terms))
+            condition = compile_query(led, at=at)[0]
+            yield Lead(name, led.to_text(), condition, _others(query, terms, at))
+    for term in wanted:
+        if term.field == "score":
+            condition = conditions.any_of(conditions.score_itself)(term, at)
+            yield Lead("score", term.to_text(), condition, _others(query, [term], at))
+
+
+def _others(query: Query, led: Sequence[Term], at: datetime) -> Q:
+    """The condition of the terms that are neither these nor wanted texts."""
+    return _of_terms(query, lambda term: term not in led and not _is_needle(term), at)
+
+
+def _is_needle(term: Term | Text) -> bool:
+    return isinstance(term, Text) and not term.negated
 
 
 def compile_query(query: Query, *, at: datetime) -> tuple[Q, list[Problem]]:

@@ -33,8 +33,7 @@ from django.db.models.lookups import (
     StartsWith,
 )
 
-from requests_log.models import INDEXED_TEXT, Comment, Correction
-from requests_log.search.models import RequestScore
+from requests_log.models import INDEXED_TEXT, Comment, Correction, LoggedScore
 from requests_log.search.tree import EQUAL, PREFIX, RANGE, Operand, Term, key_text
 from workbench.core.ids import floor_of
 
@@ -183,10 +182,22 @@ def score(operand: Operand, term: Term) -> Q:
     return scored(_score_value(operand), name=term.key)
 
 
+def score_itself(operand: Operand, term: Term) -> Q:
+    """What the scores are that `score` looks for, as a condition on scores."""
+    return Q(_score_value(operand) or Q(), name=term.key)
+
+
 def scored(value: Q | None = None, **facts: str) -> Q:
-    """Whether there is such a score."""
-    of_this = RequestScore.objects.filter(**_OF_THIS, **facts)
-    return Q(Exists(of_this if value is None else of_this.filter(value)))
+    """Whether there is such a score, of the request itself or of its trace.
+
+    Two questions, each with its own index: asked as one, Postgres compares every request with
+    every score. As ranges, because for an equation it would collect all such scores before, and
+    for every week again.
+    """
+    scores = LoggedScore.objects.filter(value or Q(), project_id=OuterRef("project_id"), **facts)
+    own = scores.filter(request_id__range=(OuterRef("id"), OuterRef("id")))
+    traced = scores.filter(trace_id__range=(OuterRef("trace_id"), OuterRef("trace_id")))
+    return Q(Exists(own)) | Q(Exists(traced))
 
 
 def commented() -> Q:

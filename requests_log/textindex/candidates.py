@@ -13,7 +13,6 @@ import numpy as np
 from django.db import connection
 
 from requests_log.textindex.grams import grams_of
-from requests_log.textindex.sealing import id_at
 from requests_log.textindex.segments import holders
 
 MOST_GRAMS = 4
@@ -21,9 +20,11 @@ MOST_GRAMS = 4
 SAMPLED = 3
 FIRST_SEGMENTS, MOST_SEGMENTS = 16, 256
 """Segments read at once, at first and later."""
+ENOUGH_IDS = 4_000
+"""Ids wanted of the segments read at once: more are seldom looked at before a page is full."""
 WORTH_WHOLE = 48
 """Ids wanted of a segment from which on they are read all together."""
-_LAST = UUID(int=2**128 - 1)
+_LAST = b"\xff" * 16
 
 # Where gram g's posting begins and ends: numbers g and g + 1 of `starts`, read as one.
 _SPAN = """
@@ -48,7 +49,7 @@ SELECT s.id, s.newest, s.calls,
                  FOR ((one.span & 4294967295) - (one.span >> 32))::int)
 FROM (
     SELECT * FROM requests_log_text_segment
-    WHERE project_id = %(project)s AND oldest < %(before)s
+    WHERE project_id = %(project)s AND oldest < %(before)s::uuid
         AND (newest, id) < (%(newest)s::uuid, %(id)s::bigint)
     ORDER BY newest DESC, id DESC LIMIT %(most)s
 ) s {_SPAN}
@@ -60,7 +61,7 @@ SELECT substring(s.ids FROM one.place * 16 + 1 FOR 16)
 FROM unnest(%s::bigint[], %s::int[]) AS one (segment, place)
 JOIN requests_log_text_segment s ON s.id = one.segment AND s.project_id = %s
 """
-_WAITING = "SELECT id FROM requests_log_text_waiting WHERE project_id = %s AND id < %s"
+_WAITING = "SELECT id FROM requests_log_text_waiting WHERE project_id = %s AND id < %s::uuid"
 
 Hits = dict[int, list[int]]
 """Places of requests by segment."""
@@ -71,29 +72,36 @@ class Read:
     """Some segments: what was hit, and where the next ones begin."""
 
     hits: Hits
-    newest: UUID
+    newest: bytes
     id: int
     segments: int
+
+    def next_size(self) -> int:
+        """How many segments to read next: as many as may have `ENOUGH_IDS`."""
+        wanted = sum(map(len, self.hits.values()))
+        enough = ENOUGH_IDS * self.segments // max(wanted, 1)
+        return min(max(enough, FIRST_SEGMENTS), self.segments * 4, MOST_SEGMENTS)
 
 
 def candidates(
     project_id: int, needles: Sequence[str], *, before: UUID | None = None
-) -> Iterator[list[UUID]]:
+) -> Iterator[list[bytes]]:
     """Ids of all requests that may hold all these folded texts, newest first, in runs.
 
-    Only those before an id, if one is given. Runs may be empty; no id comes twice.
+    Only those before an id, if one is given. Runs may be empty; no id comes twice. Ids are 16 bytes
+    here: there may be very many, of which few are looked at.
     """
-    bound = before or _LAST
+    bound = before.bytes if before else _LAST
     ahead = set(_waiting(project_id, bound))
     grams = _rarest(project_id, needles)
-    done: UUID | None = None
+    done: bytes | None = None
     newest, last, most = _LAST, 2**62, FIRST_SEGMENTS
     while True:
         read = _read(project_id, grams, bound, newest, last, most)
         ahead.update(_ids(project_id, read.hits))
         if read.segments < most:
             break
-        newest, last, most = read.newest, read.id, min(most * 4, MOST_SEGMENTS)
+        newest, last, most = read.newest, read.id, read.next_size()
         run = sorted((id_ for id_ in ahead if newest < id_ < (done or bound)), reverse=True)
         ahead = {id_ for id_ in ahead if id_ <= newest}
         done = run[-1] if run else done
@@ -112,17 +120,17 @@ def _rarest(project_id: int, needles: Sequence[str]) -> list[int]:
 
 
 def _read(
-    project_id: int, grams: list[int], before: UUID, newest: UUID, last: int, most: int
+    project_id: int, grams: list[int], before: bytes, newest: bytes, last: int, most: int
 ) -> Read:
     """The next segments behind one, and which of their requests hold all the grams."""
-    given = {"project": project_id, "grams": grams, "before": before, "most": most}
-    rows = _all(_SEGMENTS, {**given, "newest": newest, "id": last})
+    given = {"project": project_id, "grams": grams, "before": before.hex(), "most": most}
+    rows = _all(_SEGMENTS, {**given, "newest": newest.hex(), "id": last})
     hits: Hits = {}
     segments = 0
     for segment, group in groupby(rows, itemgetter(0)):
         segments += 1
         found = list(group)
-        newest, last, calls = found[0][1], segment, found[0][2]
+        newest, last, calls = found[0][1].bytes, segment, found[0][2]
         flags = np.ones(calls, np.bool_)
         for posting in sorted((row[3] for row in found), key=len):
             if not posting:
@@ -135,21 +143,21 @@ def _read(
     return Read(hits, newest, last, segments)
 
 
-def _ids(project_id: int, hits: Hits) -> Iterator[UUID]:
+def _ids(project_id: int, hits: Hits) -> Iterator[bytes]:
     """The ids of requests by their places: segments with many are read whole."""
     whole = [segment for segment, places in hits.items() if len(places) >= WORTH_WHOLE]
     some = [(segment, place) for segment in hits.keys() - whole for place in hits[segment]]
     if whole:
         for segment, kept in _all(_IDS, [project_id, whole]):
-            yield from (id_at(kept, place) for place in hits[segment])
+            yield from (bytes(kept[place * 16 : place * 16 + 16]) for place in hits[segment])
     if some:
         segments, places = zip(*some, strict=True)
         for (kept,) in _all(_SOME_IDS, [list(segments), list(places), project_id]):
-            yield UUID(bytes=bytes(kept))
+            yield bytes(kept)
 
 
-def _waiting(project_id: int, before: UUID) -> list[UUID]:
-    return [row[0] for row in _all(_WAITING, [project_id, before])]
+def _waiting(project_id: int, before: bytes) -> list[bytes]:
+    return [row[0].bytes for row in _all(_WAITING, [project_id, before.hex()])]
 
 
 def _all(statement: str, given: Any) -> list[Any]:
