@@ -27,27 +27,30 @@ _COLUMNS = (
     "tags",
 )  # fmt: skip
 
-_BY_VALUE = "GROUP BY 3 ORDER BY 4 DESC, 3 LIMIT {values}"
-# A request has the scores of its trace, too, and each name once.
+_BY_VALUE = f"GROUP BY 3 ORDER BY 4 DESC, 3 LIMIT {MAX_VALUES}"
+# A request has the scores of its trace, too, and each name once. They are looked up request by
+# request: joined otherwise, all scores there are would be read.
 _COUNTS = {
-    "status": "SELECT 'status' AS facet, '' AS key, status AS value, count(*) AS many "
-    "FROM recent GROUP BY 3",
-    "model": f"SELECT 'model', '', model, count(*) FROM recent WHERE model IS NOT NULL {_BY_VALUE}",
-    "prompt": "SELECT 'prompt', '', prompt_name || coalesce('@' || prompt_version, ''), count(*) "
-    f"FROM recent WHERE prompt_name IS NOT NULL {_BY_VALUE}",
-    "source": "SELECT 'source', '', source, count(*) FROM recent WHERE source IS NOT NULL "
-    f"{_BY_VALUE}",
-    "score": f"""SELECT 'score', '', scored.name, count(*) FROM (
-        SELECT recent.id, score.name FROM recent JOIN requests_log_score score
-        ON score.project_id = recent.project_id AND score.request_id = recent.id
-        UNION SELECT recent.id, score.name FROM recent JOIN requests_log_score score
-        ON score.project_id = recent.project_id AND score.trace_id = recent.trace_id
-    ) AS scored {_BY_VALUE}""",
+    "status": """SELECT 'status', '', status, count(*) FROM recent GROUP BY 3""",
+    "model": """SELECT 'model', '', model, count(*) FROM recent
+        WHERE model IS NOT NULL {by_value}""",
+    "prompt": """SELECT 'prompt', '', prompt_name || coalesce('@' || prompt_version, ''), count(*)
+        FROM recent WHERE prompt_name IS NOT NULL {by_value}""",
+    "source": """SELECT 'source', '', source, count(*) FROM recent
+        WHERE source IS NOT NULL {by_value}""",
+    "score": """SELECT 'score', '', scored.name, count(*) FROM recent, LATERAL (
+            SELECT name FROM requests_log_score score
+            WHERE score.project_id = recent.project_id AND score.request_id = recent.id
+            UNION SELECT name FROM requests_log_score score
+            WHERE score.project_id = recent.project_id AND score.trace_id = recent.trace_id
+        ) AS scored {by_value}""",
     "tag": """SELECT 'tag', tag.key, tag.value, count(*)
         FROM recent, jsonb_each_text(recent.tags) AS tag
         GROUP BY 2, 3 ORDER BY 4 DESC, 2, 3 LIMIT 60""",
 }
-_COUNTED = "SELECT {place}, counted.* FROM (WITH recent AS MATERIALIZED ({recent}) {counts}) counted"
+_COUNTED = """
+SELECT {place}, counted.* FROM (WITH recent AS MATERIALIZED ({recent}) {counts}) AS counted
+"""
 
 Counts = dict[tuple[str, str], dict[str, int]]
 
@@ -94,7 +97,8 @@ def facets_of(
     asked = list(_asked(query))
     wider = [_matches(project, query.without_field(*one), leads, at=at) for one in asked]
     whole = _matches(project, query, leads, at=at) if found is None else found
-    counts, *others = _counts([(whole, [*_COUNTS]), *zip(wider, ([one[0]] for one in asked))])
+    needed = [list(_COUNTS), *([field] for field, _ in asked)]
+    counts, *others = _counts(list(zip([whole, *wider], needed, strict=True)))
     for (field, key), other in zip(asked, others, strict=True):
         counts[field, key] = other.get((field, key), {})
     plain = [_facet(query, field, "", counts.get((field, ""), {})) for field in NAMES]
@@ -207,7 +211,7 @@ def _counts(several: Sequence[tuple[LoggedRequestQuerySet, Sequence[str]]]) -> l
         with suppress(EmptyResultSet):
             sql, given = recent.query.sql_with_params()
             of_each = " UNION ALL ".join(f"({_COUNTS[one]})" for one in facets)
-            counted = of_each.format(values=MAX_VALUES)
+            counted = of_each.format(by_value=_BY_VALUE)
             parts.append(_COUNTED.format(recent=sql, counts=counted, place=place))
             parameters += given
     if not parts:

@@ -7,12 +7,17 @@ which also sets those beside one bare statement that writes as many rows). Every
 of the reads is explained, and sequential scans of the log's tables are counted.
 
 Run: `make bench-log`, `CALLS=100000 make bench-log` for a smaller log (2,000,000 otherwise), or
-`python -m tests.benchmarks.bench_log [--calls N] [--rounds 20] [--workers 2]`.
+`python -m tests.benchmarks.bench_log [--calls N] [--rounds 20] [--workers 2] [--folder DIR]`.
+
+With `--folder` the filled database stays there, and the next run with that folder and as many calls
+reads it again without filling. Only the reads are measured then: ingest and bulk actions would
+change what is kept. 2,000,000 calls take about 12 GiB.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -39,6 +44,20 @@ INGEST_CALLS = 4_000
 SMALL_PAGES = 128
 PAUSE = 0.5
 """Seconds between two looks of somebody who reads the log."""
+FILTERS = {
+    "tag": "tag.route:route-4",
+    "tag of nobody": "tag.route:elsewhere",
+    "two tags": "tag.route:route-4 tag.tier:gold",
+    "thumbs down": f"score.{log_load.THUMB}:no",
+    "low grades": f"score.{log_load.GRADE}:<0.01",
+    "cost, many": "cost:0.0001..0.00015",
+    "cost, few": "cost:>0.00018",
+    "cost, none": "cost:>0.5",
+    "user": "user:user-17",
+    "session": "session:session-1000",
+    "tag and cost": "tag.route:route-4 cost:>0.00018",
+}
+"""Queries by name; for each the whole page and the strip above it."""
 _SCAN = re.compile(r"Seq Scan on (requests_log_\w+)")
 
 Read = Callable[[], object]
@@ -70,7 +89,9 @@ def reads(project: Any, calls: int) -> dict[str, Read]:
     from requests_log.facets import facets_of
     from requests_log.listing import listing
     from requests_log.models import LoggedRequest
-    from requests_log.search import parse
+    from requests_log.querysets import planned
+    from requests_log.search import parse, read_filter
+    from requests_log.timeline import timeline
     from workbench.core.paging import PAGE_SIZE, page_of
 
     rows = LoggedRequest.objects.in_project(project)
@@ -79,11 +100,20 @@ def reads(project: Any, calls: int) -> dict[str, Read]:
     deep = str(rows.newest_first().values_list("id", flat=True)[place])
 
     def facets(query: str) -> Read:
-        return lambda: facets_of(project, parse(query), at=now)
+        def read() -> object:
+            with planned():
+                return facets_of(project, parse(query), at=now)
+
+        return read
 
     def whole(query: str) -> Read:
         return lambda: listing(project, query=query, at=now)
 
+    def over_time(query: str) -> Read:
+        return lambda: timeline(project, read_filter(query, at=now), at=now)
+
+    filtered = {f"log page, {name}": whole(query) for name, query in FILTERS.items()}
+    over = {f"timeline, {name}": over_time(query) for name, query in FILTERS.items()}
     return {
         "page 1": lambda: page_of(rows.for_list()),
         f"page {DEEP_PAGE:,}": lambda: page_of(rows.for_list(), before=deep),
@@ -103,6 +133,10 @@ def reads(project: Any, calls: int) -> dict[str, Read]:
         "text, two Chinese characters": whole(log_load.CHINESE[:2]),
         "text, absent": whole("quetzalcoatl"),
         "text with a field": whole(f"model:llama-70b {log_load.COMMON}"),
+        **filtered,
+        "timeline": over_time(""),
+        "timeline, text": over_time(log_load.COMMON),
+        **over,
     }
 
 
@@ -129,6 +163,8 @@ def scans_of(read: Read) -> set[str]:
     """
     from django.db import connection
 
+    from requests_log.querysets import planned
+
     asked: list[tuple[str, Any]] = []
 
     def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -138,7 +174,7 @@ def scans_of(read: Read) -> set[str]:
     with connection.execute_wrapper(note):
         read()
     found: set[str] = set()
-    with connection.cursor() as cursor:
+    with planned(), connection.cursor() as cursor:
         for sql, params in asked:
             cursor.execute(f"EXPLAIN {sql}", params)
             plan = "\n".join(row[0] for row in cursor.fetchall())
@@ -223,39 +259,29 @@ def somebody_reads(project: Any) -> Iterator[None]:
         reader.join()
 
 
-def disk_used(folder: str) -> float:
+def disk_used(folder: Path) -> float:
     """GiB that lie below a folder."""
-    files = (path for path in Path(folder).rglob("*") if path.is_file())
+    files = (path for path in folder.rglob("*") if path.is_file())
     return sum(path.stat().st_size for path in files) / 2**30
 
 
-def measure(options: argparse.Namespace, folder: str) -> list[dict[str, Any]]:
-    from tests.benchmarks.bench_ingest import prepare_database
-
-    project_id, key, _, _ = prepare_database()
-    from django.db import connection
-
+def measure(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
+    project_id, key = filled(options, folder)
     from workbench.core.models import Project
 
     project = Project.objects.get(pk=project_id)
-    seconds = log_load.fill(project_id, options.calls, workers=options.workers)
-    print(f"{options.calls:,} calls in {seconds:.0f} s; vacuuming", file=sys.stderr, flush=True)
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
-        cursor.execute("SELECT pg_database_size(current_database()) / 2.0 ^ 30")
-        size = float(cursor.fetchone()[0])
     figures = [
         figure("calls", [options.calls], "calls"),
-        figure("database", [size], "GiB"),
+        figure("database", [database_size()], "GiB"),
         figure("disk used, with WAL", [disk_used(folder)], "GiB"),
-        figure("set-up", [options.calls / seconds], "calls/s"),
     ]
-    steps: tuple[Callable[[], list[dict[str, Any]]], ...] = (
-        lambda: measure_reads(reads(project, options.calls), options.rounds).figures(),
-        lambda: ingest_rates(project_id, key, project, rounds=5),
-        lambda: log_bulk.bulk_rates(project),
-        lambda: ingest_while_bulk(project, key),
-    )
+    steps: list[Callable[[], list[dict[str, Any]]]] = [
+        lambda: measure_reads(reads(project, options.calls), options.rounds).figures()
+    ]
+    if options.folder is None:
+        steps.append(lambda: ingest_rates(project_id, key, project, rounds=5))
+        steps.append(lambda: log_bulk.bulk_rates(project))
+        steps.append(lambda: ingest_while_bulk(project, key))
     for step in steps:
         figures += step()
         publish("log", figures)
@@ -263,24 +289,77 @@ def measure(options: argparse.Namespace, folder: str) -> list[dict[str, Any]]:
     return figures
 
 
+def filled(options: argparse.Namespace, folder: Path) -> tuple[int, str]:
+    """The project of the log below a folder and a key of it; fills it where it is not yet."""
+    from tests.benchmarks.bench_ingest import prepare_database
+
+    kept = folder / "filled.json"
+    if kept.exists():
+        found = json.loads(kept.read_text())
+        if found["calls"] != options.calls:
+            sys.exit(f"{folder} holds {found['calls']:,} calls; give --calls, or another --folder.")
+        open_database()
+        return found["project"], found["key"]
+    project_id, key, _, _ = prepare_database()
+    seconds = log_load.fill(project_id, options.calls, workers=options.workers)
+    print(f"{options.calls:,} calls in {seconds:.0f} s; vacuuming", file=sys.stderr, flush=True)
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    kept.write_text(json.dumps({"calls": options.calls, "project": project_id, "key": key}))
+    return project_id, key
+
+
+def open_database() -> None:
+    """Start the kept database, with the tables as they are now."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "workbench.settings")
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+
+
+def database_size() -> float:
+    """GiB."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_database_size(current_database()) / 2.0 ^ 30")
+        return float(cursor.fetchone()[0])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=int(os.environ.get("CALLS", CALLS)))
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--folder", type=Path, help="keep the filled database here")
     options = parser.parse_args()
-    below = ROOT / "var"
-    below.mkdir(exist_ok=True)
-    print(f"{shutil.disk_usage(below).free / 2**30:.0f} GiB free in {below}", file=sys.stderr)
-    with tempfile.TemporaryDirectory(dir=below, ignore_cleanup_errors=True) as folder:
+    with kept_or_temporary(options.folder) as folder:
         from tests.benchmarks.bench_ingest import stop_database
 
-        os.environ["VAR_DIR"] = folder
+        os.environ["VAR_DIR"] = str(folder)
         os.environ.pop("DATABASE_URL", None)
         try:
             measure(options, folder)
         finally:
-            stop_database(folder)
+            stop_database(str(folder))
+
+
+@contextmanager
+def kept_or_temporary(folder: Path | None) -> Iterator[Path]:
+    """Where the database lies: a folder to keep, or one that goes afterwards."""
+    below = folder or ROOT / "var"
+    below.mkdir(parents=True, exist_ok=True)
+    print(f"{shutil.disk_usage(below).free / 2**30:.0f} GiB free in {below}", file=sys.stderr)
+    if folder is not None:
+        yield folder.resolve()
+        return
+    with tempfile.TemporaryDirectory(dir=below, ignore_cleanup_errors=True) as made:
+        yield Path(made)
 
 
 if __name__ == "__main__":

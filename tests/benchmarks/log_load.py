@@ -32,6 +32,9 @@ MODELS = ("gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini", "claude-sonnet", "
 PROMPTS = tuple(f"prompt-{number}" for number in range(12))
 ROUTES = tuple(f"route-{number}" for number in range(10))
 SOURCES = ("sdk", "gateway", "otlp", "import")
+THUMB, GRADE = "helpful", "quality"
+THUMB_EVERY, GRADE_EVERY = 20, 10
+"""One call in so many has a thumb of its end user, and a judge's grade from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,7 @@ def _write(part: Part) -> int:
                 copying.write(table.block(rows))
         _write_digests(cursor, part.project_id, calls)
         insert_segment(part.project_id, texts)
+        _write_scores(cursor, part, [call.id for call, _ in calls])
     return len(calls)
 
 
@@ -148,6 +152,20 @@ def _write_digests(cursor: Any, project_id: int, calls: Sequence[tuple[Any, Conv
     from requests_log.digest.rows import copy_into
 
     copy_into(cursor, [[project_id, call.id, *conversation.digest] for call, conversation in calls])
+
+
+def _write_scores(cursor: Any, part: Part, ids: Sequence[UUID]) -> None:
+    """A tenth of the thumbs are down."""
+    chooser = random.Random(part.first + 1)
+    thumbs = [(id_, THUMB, "boolean", float(chooser.random() > 0.1)) for id_ in ids[::THUMB_EVERY]]
+    grades = [(id_, GRADE, "number", chooser.random()) for id_ in ids[::GRADE_EVERY]]
+    columns = "project_id, id, at, request_id, name, data_type, origin, number"
+    with cursor.copy(f"COPY requests_log_score ({columns}) FROM STDIN") as copying:
+        for request_id, name, kind, number in (*thumbs, *grades):
+            id_ = UUID(int=chooser.getrandbits(128))
+            origin = "end_user" if name == THUMB else "judge"
+            row = (part.project_id, id_, part.until, request_id, name, kind, origin, number)
+            copying.write_row(row)
 
 
 def _calls(part: Part, chooser: random.Random) -> Iterator[tuple[Any, Conversation]]:
