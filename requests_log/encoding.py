@@ -151,7 +151,7 @@ def clean(value: str) -> str:
 
 def facts_of(item: Item) -> bytes:
     """Everything but the documents, as JSON, for an item that could not be stored."""
-    facts = {name: getattr(item, name) for name in item.__slots__ if name not in _DOCUMENTS}
+    facts = {name: getattr(item, name) for name in item.__struct_fields__ if name not in _DOCUMENTS}
     return msgspec.json.encode(_readable(facts))
 
 

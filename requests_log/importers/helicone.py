@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec import structs
 
 from requests_log.calls import Call, Score
 from requests_log.importers import shaping
@@ -144,7 +145,7 @@ def _scores(value: Mapping[str, JSON], call: Call) -> list[Score]:
     rating = nested(value.get("feedback_rating"))
     if rating in (True, False, "true", "false"):
         liked = rating in (True, "true")
-        found.append(replace(_score(call, "feedback", 0.0), value=liked, origin="end_user"))
+        found.append(structs.replace(_score(call, "feedback", 0.0), value=liked, origin="end_user"))
     return found
 
 

@@ -7,7 +7,7 @@ stores it again, which the ids make harmless. Memory holds one batch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
+from msgspec import structs
 from psycopg import sql
 
 from requests_log.calls import Call, Item, Outcome, Score, Span, Verdict
@@ -262,7 +263,9 @@ def _calls_of(
 def _resolved(one: Attached, ids: Mapping[tuple[str, str], UUID]) -> Score:
     """The score of the call, or still of the whole trace."""
     found = ids.get((one.score.trace_id or "", one.span_id))
-    return one.score if found is None else replace(one.score, request_id=found, trace_id=None)
+    return (
+        one.score if found is None else structs.replace(one.score, request_id=found, trace_id=None)
+    )
 
 
 _TABLES: dict[type[Item], str] = {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from msgspec import structs
 
 from requests_log.calls import Call, Item, Score, Span
 from requests_log.importers.ids import id_of
@@ -87,7 +89,7 @@ def with_rest(call: Call, source: str, rest: Mapping[str, JSON]) -> list[Item]:
     if not rest:
         return [call]
     if call.trace_id is None or call.span_id is None:
-        call = replace(
+        call = structs.replace(
             call,
             trace_id=call.trace_id or call.id.hex,
             span_id=call.span_id or call.id.hex[16:],

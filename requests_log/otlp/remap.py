@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
+from msgspec import structs
 
 from requests_log import bodies
 from requests_log.calls import Call, Span
@@ -154,7 +155,7 @@ def _mapped(
     for one in made:
         row = rows.get(one.item.id)
         if row is not None:  # else the kept span is damaged: it tells another id than its row
-            items.append(replace(one.item, key_id=row.key_id, redaction=row.redaction))
+            items.append(structs.replace(one.item, key_id=row.key_id, redaction=row.redaction))
     return list(redact_items_now(items))
 
 
@@ -163,7 +164,7 @@ def _replace(project_id: int, items: Sequence[Call | Span]) -> None:
     items = [item for item in items if item.id not in deleted]
     ids = [item.id for item in items]
     stored = _stored(project_id, ids)
-    items = [replace(item, tags=_tags(item, stored)) for item in items]
+    items = [structs.replace(item, tags=_tags(item, stored)) for item in items]
     calls = [item for item in items if isinstance(item, Call)]
     steps = [item for item in items if isinstance(item, Span)]
     with connection.cursor() as cursor:

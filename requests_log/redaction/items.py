@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+from msgspec import structs
 
 from requests_log.calls import Call, Item, Score, Span
 from requests_log.redaction.engine import Withheld, Work, redacted_body, redacted_text
@@ -105,7 +107,7 @@ def redacted(item: AnyItem, ruleset: Ruleset) -> tuple[AnyItem, list[str]]:
     _ids(item, kind, parts)
     if not isinstance(item, Score) and item.tags and Place.TAGS in ruleset.places:
         parts.put("tags", item.tags, lambda tags: _tags(tags, parts.work), _NO_TAGS)
-    return replace(item, redaction=ruleset.number, **parts.changed), parts.withheld
+    return structs.replace(item, redaction=ruleset.number, **parts.changed), parts.withheld
 
 
 def withheld(item: AnyItem, *, number: int = 0) -> AnyItem:
@@ -120,7 +122,7 @@ def withheld(item: AnyItem, *, number: int = 0) -> AnyItem:
             gone[name] = WITHHELD_TEXT
     if not isinstance(item, Score) and item.tags:
         gone["tags"] = _NO_TAGS
-    return replace(item, redaction=number, **gone)
+    return structs.replace(item, redaction=number, **gone)
 
 
 _NO_TAGS = {"withheld": WITHHELD_TEXT}

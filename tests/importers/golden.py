@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,12 +52,11 @@ def document(out: Out) -> dict[str, Any]:
     if isinstance(out, Attached):
         return {"attached_to": out.span_id} | document(out.score)
     shown: dict[str, Any] = {"kind_of_item": type(out).__name__}
-    assert is_dataclass(out)
-    for field in fields(out):
-        value = getattr(out, field.name)
-        if field.name in ("project_id", "key_id", "altered", "redaction") or value in (None, {}):
+    for name in out.__struct_fields__:
+        value = getattr(out, name)
+        if name in ("project_id", "key_id", "altered", "redaction") or value in (None, {}):
             continue
-        if field.name in BODIES:
+        if name in BODIES:
             value = read_json(value)
-        shown[field.name] = value if isinstance(value, bool | int | float | dict) else str(value)
+        shown[name] = value if isinstance(value, bool | int | float | dict) else str(value)
     return shown

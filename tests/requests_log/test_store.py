@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 from django.db import connection
+from msgspec import structs
 
 from requests_log import batcher
 from requests_log.batcher import Batcher, Limits, Overloaded, StoreUnavailable
@@ -57,7 +58,7 @@ async def submit(calls: list[Call], limits: Limits = LIMITS, *, at_once: int = 1
 
 def test_one_poison_row_of_two_hundred_goes_to_quarantine_alone(project: Project) -> None:
     calls = [make_call(project) for _ in range(200)]
-    calls[77] = replace(calls[77], model="poison")
+    calls[77] = structs.replace(calls[77], model="poison")
 
     with refusing("poison"):
         outcomes = store_calls(calls)
