@@ -9,6 +9,9 @@ from typing import Self
 
 from workbench.gateway.answers import Receive
 
+UNWATCHED_SECONDS = 0.02
+"""A call that is over so soon is over before anybody's leaving would stop it."""
+
 
 class Stop(enum.StrEnum):
     """Why a call was stopped."""
@@ -41,9 +44,10 @@ class Guard:
         self._deadline = float("inf")
         self._reason = Stop.CLIENT_GONE
         self._timer: asyncio.TimerHandle | None = None
+        self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._watch = asyncio.create_task(self._wait_for_the_client_to_leave())
+        self._watching = self._loop.call_later(UNWATCHED_SECONDS, self._begin_to_watch)
         return self
 
     def expect(self, reason: Stop, seconds: float) -> None:
@@ -63,13 +67,18 @@ class Guard:
         problem: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._watch.cancel()
+        self._watching.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self._stopped is None or kind is not asyncio.CancelledError or self._task is None:
             return
         if self._task.uncancel() == 0:
             raise Stopped(self._stopped) from None
+
+    def _begin_to_watch(self) -> None:
+        self._watch = self._loop.create_task(self._wait_for_the_client_to_leave())
 
     async def _wait_for_the_client_to_leave(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
