@@ -14,7 +14,7 @@ from django.db.models import F
 
 from requests_log.bulk.kinds import CHANGED, BulkKind, kind_of
 from requests_log.bulk.models import BulkAction, BulkChange
-from requests_log.bulk.pace import Pace
+from requests_log.bulk.pace import Pace, give_way
 from requests_log.selection import AT_ONCE, Selection
 from workbench.core.errors import DomainError, NotFound
 from workbench.core.leases import LeaseLost
@@ -82,9 +82,11 @@ def perform_bulk(running: RunningJob) -> dict[str, Any]:
     for ids in selection.chunks(action.project, below=action.position, size=lambda: pace.rows):
         begun = monotonic()
         _step(action, ids)
-        pace.took(len(ids), monotonic() - begun)
+        seconds = monotonic() - begun
+        pace.took(len(ids), seconds)
         told = kind_of(action).told(action)
         running.progress(min(action.seen, action.total), action.total, note=told)
+        give_way(seconds)
     _end(action)
     return outcome(action)
 
@@ -122,8 +124,11 @@ def perform_undo(running: RunningJob) -> dict[str, Any]:
     """Do the job of undoing an action, or the rest of it after a crash."""
     action = _asked(running)
     running.progress(action.restored, action.changed)
+    begun = monotonic()
     while _restore_step(action):
         running.progress(min(action.restored, action.changed), action.changed)
+        give_way(monotonic() - begun)
+        begun = monotonic()
     _end(action, BulkAction.State.UNDONE)
     return {"restored": action.restored, "left": action.left}
 

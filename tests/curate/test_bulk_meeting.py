@@ -14,13 +14,14 @@ from django.db import connection, transaction
 from requests_log.bulk.actions import undo
 from requests_log.bulk.deleting import delete_requests
 from requests_log.bulk.models import BulkAction
-from requests_log.bulk.pace import FIRST, LEAST, MOST, SECONDS, Pace
-from requests_log.models import RequestRow
+from requests_log.bulk.pace import FIRST, LEAST, MOST, SECONDS, Pace, is_crowded
+from requests_log.models import RequestRow, Undigested
 from requests_log.selection import Selection
 from requests_log.tagging import read_tagging, tag_requests
 from tests.curate.factories import NOON, make_requests
 from tests.factories import make_project
 from tests.requests_log.conftest import transactional_db as transactional_db
+from workbench.core.ids import uuid7
 from workbench.core.models import Job, Project
 from workbench.core.queue import perform
 
@@ -147,3 +148,36 @@ def test_steps_grow_while_they_are_quick_and_shrink_when_they_are_not() -> None:
     for _ in range(20):
         pace.took(pace.rows, 0)
     assert pace.rows == MOST
+
+
+def test_jobs_give_way_while_calls_wait_for_their_digest_and_not_for_failed_ones(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("requests_log.bulk.pace.CROWDED", 3)
+    Undigested.objects.all().delete()
+    Undigested.objects.bulk_create(Undigested(id=uuid7(), project=project) for _ in range(2))
+    Undigested.objects.create(id=uuid7(), project=project, failed_at=NOON)
+    assert not is_crowded()
+
+    Undigested.objects.create(id=uuid7(), project=project)
+
+    assert is_crowded()
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_job_that_gives_way_comes_through_and_so_does_its_undoing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("requests_log.bulk.pace.CROWDED", 1)
+    Undigested.objects.create(id=uuid7(), project=project)
+    make_requests(project, 10)
+    action = tag(project, "good")
+    assert action.job is not None
+
+    perform(action.job.pk, holder="test")
+    back = undo(BulkAction.objects.get(pk=action.pk), by=None, at=NOON)
+    assert back.undo_job is not None
+    perform(back.undo_job.pk, holder="test")
+
+    back.refresh_from_db()
+    assert (back.changed, back.restored, back.state) == (10, 10, BulkAction.State.UNDONE)
