@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from requests_log.datasets.canonical import BadRow, ReadyExample, read_row
 from requests_log.datasets.models import Content, Dataset, Example, ExampleEdit
+from requests_log.models import Correction
 from workbench.core.errors import DomainError, InvalidInput
 from workbench.core.models import User
 
@@ -39,12 +40,12 @@ def edit_example(example: Example, *, row: object, by: User | None, at: datetime
     except BadRow as bad:
         raise InvalidInput(bad.sentence, code=bad.code) from bad
     with transaction.atomic():
-        locked = _locked(example)
-        fingerprint = bytes(locked.fingerprint)
-        if fingerprint == read_row(locked.content.body).fingerprint:
+        found = lock_example(example)
+        fingerprint = bytes(found.fingerprint)
+        if fingerprint == read_row(found.content.body).fingerprint:
             fingerprint = ready.fingerprint
-        content = content_of(locked.dataset, ready)
-        return _put(locked, content, fingerprint, Example.Provenance.HUMAN, by=by, at=at)
+        content = content_of(found.dataset, ready)
+        return replace_content(found, content, fingerprint, Example.Provenance.HUMAN, by=by, at=at)
 
 
 def restore_example(example: Example, *, by: User | None, at: datetime) -> Example:
@@ -55,21 +56,23 @@ def restore_example(example: Example, *, by: User | None, at: datetime) -> Examp
         ThereAlready: the dataset holds the original as another example meanwhile.
     """
     with transaction.atomic():
-        locked = _locked(example)
-        first = locked.edits.select_related("content").order_by("pk").first()
+        found = lock_example(example)
+        first = found.edits.select_related("content").order_by("pk").first()
         if first is None:
             raise NothingChanged("This example is as it was added.")
-        return _put(locked, first.content, bytes(first.fingerprint), first.provenance, by=by, at=at)
+        return replace_content(
+            found, first.content, bytes(first.fingerprint), first.provenance, by=by, at=at
+        )
 
 
-def _locked(example: Example) -> Example:
+def lock_example(example: Example) -> Example:
     """The example, and its dataset's row, which freezing locks as well."""
     Dataset.objects.select_for_update().get(pk=example.dataset_id)
     rows = Example.objects.select_related("content", "dataset")
     return rows.select_for_update(of=("self",)).get(pk=example.pk)
 
 
-def _put(
+def replace_content(
     example: Example,
     content: Content,
     fingerprint: bytes,
@@ -78,6 +81,12 @@ def _put(
     by: User | None,
     at: datetime,
 ) -> Example:
+    """Give a locked example another content; the old one stays beside it.
+
+    Raises:
+        NothingChanged: it is the same.
+        ThereAlready: the dataset holds it as another example.
+    """
     if content.pk == example.content_id:
         raise NothingChanged("Nothing was changed.")
     ExampleEdit.objects.create(
@@ -89,14 +98,23 @@ def _put(
         edited_at=at,
     )
     example.content, example.fingerprint, example.provenance = content, fingerprint, provenance
+    example.correction = newest_correction(example)  # whoever edits it has settled that
     try:
         with transaction.atomic():
-            example.save(update_fields=["content", "fingerprint", "provenance"])
+            example.save(update_fields=["content", "fingerprint", "provenance", "correction"])
     except IntegrityError as problem:
         raise ThereAlready(
             "The dataset holds exactly this as another example. Remove one of the two instead."
         ) from problem
     return example
+
+
+def newest_correction(example: Example) -> int | None:
+    """The number of the newest correction of the example's request, if there is any."""
+    if example.request_id is None:
+        return None
+    newest = Correction.objects.newest(example.dataset.project_id, [example.request_id])
+    return newest[example.request_id].number if example.request_id in newest else None
 
 
 def content_of(dataset: Dataset, ready: ReadyExample) -> Content:

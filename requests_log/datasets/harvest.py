@@ -19,6 +19,7 @@ from requests_log.datasets.canonical import BadRow, Message, ReadyExample, canon
 from requests_log.datasets.models import Dataset, Example
 from requests_log.datasets.storing import Incoming, store_examples
 from requests_log.digest.shapes import read_conversation
+from requests_log.feedback.models import NewestCorrection
 from requests_log.models import Correction, Operation, Status
 
 RUN_BYTES = 32 << 20
@@ -123,12 +124,16 @@ class Harvested:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A request as an example, or the reason (a key of `REASONS`) why it is none."""
+    """A request as an example, or the reason (a key of `REASONS`) why it is none.
+
+    `correction` is the number of its newest correction, withdrawals too.
+    """
 
     request_id: UUID
     example: ReadyExample | None
     reason: str = ""
     is_corrected: bool = False
+    correction: int | None = None
 
 
 class Logged(NamedTuple):
@@ -136,7 +141,7 @@ class Logged(NamedTuple):
 
     facts: Facts
     body: Body | None
-    corrected: Message | None
+    newest: NewestCorrection | None
 
 
 def harvest_chunk(dataset: Dataset, ids: Sequence[UUID]) -> Harvested:
@@ -172,25 +177,32 @@ def read_requests(
 def _logged(project_id: int, ids: Sequence[UUID]) -> Iterator[list[Logged]]:
     for run in _runs(_facts(project_id, ids)):
         found = _bodies(project_id, run)
-        corrected = Correction.objects.in_force(project_id, [facts.id for facts in run])
-        yield [Logged(facts, found.get(facts.id), corrected.get(facts.id)) for facts in run]
+        newest = Correction.objects.newest(project_id, [facts.id for facts in run])
+        yield [Logged(facts, found.get(facts.id), newest.get(facts.id)) for facts in run]
 
 
 def _reading(logged: Logged, group_by: str) -> Reading:
-    facts, body, corrected = logged
+    facts, body, newest = logged
     if body is None:
         return Reading(facts.id, None, "missing")
+    corrected = newest.answer if newest else None
     try:
         example = example_of(facts, body, group_by=group_by, corrected=corrected)
     except BadRow as bad:
         return Reading(facts.id, None, bad.code)
-    return Reading(facts.id, example, is_corrected=corrected is not None)
+    number = newest.number if newest else None
+    return Reading(facts.id, example, is_corrected=corrected is not None, correction=number)
 
 
 def _harvest(cursor: CursorWrapper, dataset: Dataset, run: Sequence[Reading]) -> Harvested:
     """Add these requests to the dataset."""
     incoming = [
-        Incoming(reading.example, _provenance(reading.is_corrected), reading.request_id)
+        Incoming(
+            reading.example,
+            _provenance(reading.is_corrected),
+            reading.request_id,
+            correction=reading.correction,
+        )
         for reading in run
         if reading.example is not None
     ]

@@ -9,8 +9,9 @@ from uuid import UUID
 import msgspec
 from django.db import models
 from django.db.models import F, Func, Q, Value
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
+from requests_log.models import Correction
 from workbench.core.errors import DomainError
 from workbench.core.ids import uuid7
 from workbench.core.models import Project, User
@@ -42,7 +43,7 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         versions = DatasetVersion.objects.filter(dataset=models.OuterRef("pk"))
         counted = examples.values("dataset").annotate(n=models.Count("pk")).values("n")
         return self.annotate(
-            example_count=models.functions.Coalesce(models.Subquery(counted), 0),
+            example_count=Coalesce(models.Subquery(counted), 0),
             last_version=models.Subquery(versions.order_by("-number").values("number")[:1]),
             last_frozen_at=models.Subquery(versions.order_by("-number").values("created_at")[:1]),
         )
@@ -135,12 +136,35 @@ class ExampleQuerySet(models.QuerySet["Example"]):
     def newest_first(self) -> Self:
         return self.order_by("-pk")
 
+    def with_corrected_since(self) -> Self:
+        """Adds `is_corrected_since`: what `corrected_since` finds."""
+        return self.annotate(is_corrected_since=_corrected_since())
+
+    def corrected_since(self, project: Project) -> Self:
+        """Whose request's answer was corrected, or a correction withdrawn, after they saw it.
+
+        The few corrected requests of the project lead to the examples, not the other way round.
+        """
+        corrected = Correction.objects.filter(project=project).values("request_id")
+        return self.filter(_corrected_since(), request_id__in=corrected)
+
+
+def _corrected_since() -> models.Exists:
+    later = Correction.objects.filter(
+        project_id=models.OuterRef("dataset__project_id"),
+        request_id=models.OuterRef("request_id"),
+        number__gt=Coalesce(models.OuterRef("correction"), 0),
+    )
+    return models.Exists(later)
+
 
 class Example(models.Model):
     """One conversation in a dataset; its last message is the answer the model is to learn.
 
     `fingerprint` is the group a split keeps together (see `splits`), `request_id` the logged
-    request it came from, `source` and `line` the import and the place in its file.
+    request it came from, `source` and `line` the import and the place in its file. `correction` is
+    the number of the request's newest correction when the example was made or last settled; 0 or
+    null when there was none.
     """
 
     class Provenance(models.TextChoices):
@@ -160,6 +184,7 @@ class Example(models.Model):
     )
     line = models.BigIntegerField(null=True)
     created_at = models.DateTimeField(db_default=Now())
+    correction = models.PositiveIntegerField(null=True)
 
     objects = ExampleQuerySet.as_manager()
 

@@ -21,14 +21,14 @@ _TABLE = """
 CREATE TEMP TABLE IF NOT EXISTS datasets_incoming (
     id uuid, request_id uuid, source_id uuid, line bigint, provenance text, fingerprint bytea,
     sha256 bytea, payload bytea, question text, answer text, turns int,
-    prompt_characters int, answer_characters int
+    prompt_characters int, answer_characters int, correction int
 ) ON COMMIT DELETE ROWS;
 TRUNCATE datasets_incoming
 """
 _COPY = "COPY datasets_incoming FROM STDIN (FORMAT binary)"
 _TYPES = (
     "uuid", "uuid", "uuid", "int8", "text", "bytea", "bytea", "bytea", "text", "text", "int4",
-    "int4", "int4",
+    "int4", "int4", "int4",
 )  # fmt: skip
 
 # Ordered by hash: two writers that meet take the same locks in the same order.
@@ -43,8 +43,9 @@ ON CONFLICT (project_id, sha256) DO NOTHING
 """
 _EXAMPLES = """
 INSERT INTO datasets_example (id, dataset_id, content_id, fingerprint, provenance, request_id,
-                              source_id, line)
-SELECT i.id, %s::uuid, c.id, i.fingerprint, i.provenance, i.request_id, i.source_id, i.line
+                              source_id, line, correction)
+SELECT i.id, %s::uuid, c.id, i.fingerprint, i.provenance, i.request_id, i.source_id, i.line,
+       i.correction
 FROM datasets_incoming i
 JOIN datasets_content c ON c.project_id = %s AND c.sha256 = i.sha256
 ORDER BY i.id
@@ -55,14 +56,15 @@ RETURNING id
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """An example on its way into a dataset, and where it came from: a logged request, or a line of
-    an import."""
+    """An example on its way into a dataset, and where it came from: a logged request (and the
+    number of its newest correction), or a line of an import."""
 
     example: ReadyExample
     provenance: str
     request_id: UUID | None = None
     source_id: UUID | None = None
     line: int | None = None
+    correction: int | None = None
 
 
 def store(dataset: Dataset, incoming: Sequence[Incoming]) -> int:
@@ -113,4 +115,5 @@ def _columns(id_: UUID, incoming: Incoming) -> tuple[object, ...]:
         found.turns,
         found.prompt_characters,
         found.answer_characters,
+        incoming.correction,
     )

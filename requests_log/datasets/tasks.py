@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from requests_log.datasets.corrected import perform_taking
 from requests_log.datasets.erasure.actions import perform_erasure
 from requests_log.datasets.export.pushing import PUSH_TO_HUB, perform_push
 from requests_log.datasets.hygiene.tasks import check_dataset, fix_examples
@@ -18,6 +19,7 @@ __all__ = [
     "check_dataset",
     "fix_examples",
     "perform_erasure",
+    "perform_taking",
 ]
 
 PUSH_TO_HUB.handler(perform_push)

@@ -47,6 +47,10 @@ urlpatterns = [
     path("datasets/<slug:slug>/examples/<uuid:example_id>/", views.example, name="example"),
     path(f"{_EXAMPLE}/edit/", examples.edit, name="edit-example"),
     path(f"{_EXAMPLE}/restore/", examples.restore, name="restore-example"),
+    path(f"{_EXAMPLE}/take-correction/", examples.take_correction, name="take-correction"),
+    path(
+        "datasets/<slug:slug>/take-corrections/", examples.take_corrections, name="take-corrections"
+    ),
     path(f"{_EXAMPLE}/remove/", examples.remove, name="remove-example"),
     path("datasets/<slug:slug>/imports/", imports.import_list, name="imports"),
     path("datasets/<slug:slug>/imports/hub/", imports.load_hub, name="load-hub"),

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from requests_log.bulk.answers import done, refreshed
 from requests_log.datasets import actions
+from requests_log.datasets.corrected import newer_words
 from requests_log.datasets.finding import dataset_of
 from requests_log.datasets.forms import DatasetForm, FreezeForm
 from requests_log.datasets.models import Dataset, DatasetVersion, Example
@@ -46,9 +47,15 @@ def new(request: ProjectRequest) -> HttpResponse:
 def dataset(request: ProjectRequest, slug: str) -> HttpResponse:
     """The examples."""
     found = dataset_of(request, slug)
-    rows = Example.objects.in_dataset(found).select_related("content").defer("content__payload")
+    examples = Example.objects.in_dataset(found)
+    rows = examples.select_related("content").defer("content__payload").with_corrected_since()
     page = page_of(rows, before=request.GET.get("before", ""), after=request.GET.get("after", ""))
-    context = {"dataset": found, "tab": "examples", "page": page}
+    context = {
+        "dataset": found,
+        "tab": "examples",
+        "page": page,
+        "corrected": examples.corrected_since(request.project).count(),
+    }
     return render(request, "datasets/examples.html", context)
 
 
@@ -90,10 +97,10 @@ def freeze(request: ProjectRequest, slug: str) -> HttpResponse:
 @project_page(Role.VIEWER)
 def example(request: ProjectRequest, slug: str, example_id: UUID) -> HttpResponse:
     found = dataset_of(request, slug)
-    rows = Example.objects.in_dataset(found).select_related("content", "source")
-    one = get_object_or_404(rows, pk=example_id)
+    rows = Example.objects.in_dataset(found).select_related("content", "source", "dataset")
+    one = get_object_or_404(rows.with_corrected_since(), pk=example_id)
     edits = one.edits.select_related("content", "edited_by").order_by("-pk")
-    context = {"dataset": found, "example": one, "edits": edits[:20]}
+    context = {"dataset": found, "example": one, "edits": edits[:20], "newer": newer_words(one)}
     part = "inspector" if request.GET.get("part") == "inspector" else "example"
     return render(request, f"datasets/{part}.html", context)
 
@@ -137,6 +144,7 @@ def add_selected(request: ProjectRequest) -> HttpResponse:
 def of_request(request: ProjectRequest, request_id: UUID) -> HttpResponse:
     """Which datasets and frozen versions a logged request is in, for its page."""
     examples = Example.objects.from_request(request.project, request_id).select_related("dataset")
+    examples = examples.with_corrected_since()
     frozen = DatasetVersion.objects.in_project(request.project).containing_request(request_id)
     context = {
         "examples": examples.newest_first(),

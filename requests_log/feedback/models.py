@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from django.db import models
@@ -125,6 +125,13 @@ class Comment(models.Model):
         return self.text[:60]
 
 
+class NewestCorrection(NamedTuple):
+    """The number of a request's newest correction and its answer; None where it withdraws."""
+
+    number: int
+    answer: dict[str, Any] | None
+
+
 class CorrectionQuerySet(models.QuerySet["Correction"]):
     def of_request(self, project: Project, request_id: UUID) -> Self:
         """The corrections of one request, newest first; the first one is in force."""
@@ -133,15 +140,20 @@ class CorrectionQuerySet(models.QuerySet["Correction"]):
 
     def in_force(self, project_id: int, request_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
         """The corrected answers of those of these requests that have one."""
+        newest = self.newest(project_id, request_ids)
+        return {id_: one.answer for id_, one in newest.items() if one.answer is not None}
+
+    def newest(self, project_id: int, request_ids: Sequence[UUID]) -> dict[UUID, NewestCorrection]:
+        """The newest correction of each of these requests that has any, withdrawals too."""
         # One parameter: thousands of them take longer to be written down than to be looked up.
         these = RawSQL("SELECT unnest(%s::uuid[])", [list(request_ids)])
-        newest = (
+        found = (
             self.filter(project_id=project_id, request_id__in=these)
             .order_by("request_id", "-number")
             .distinct("request_id")
-            .values_list("request_id", "answer")
+            .values_list("request_id", "number", "answer")
         )
-        return {request_id: answer for request_id, answer in newest if answer is not None}
+        return {id_: NewestCorrection(number, answer) for id_, number, answer in found}
 
 
 class Correction(models.Model):

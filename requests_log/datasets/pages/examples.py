@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from requests_log.datasets import actions, editing
+from requests_log.datasets import actions, corrected, editing
 from requests_log.datasets.canonical import text_of
 from requests_log.datasets.finding import dataset_of
 from requests_log.datasets.models import Example
@@ -65,6 +65,26 @@ def remove(request: ProjectRequest, slug: str, example_id: UUID) -> HttpResponse
     found = _example(request, slug, example_id)
     actions.remove_examples(found.dataset, ids=[found.pk])
     messages.success(request, "Removed. Frozen versions keep theirs.")
+    return redirect("datasets:dataset", request.project.slug, slug)
+
+
+@require_POST
+@project_page(Role.EDITOR)
+def take_correction(request: ProjectRequest, slug: str, example_id: UUID) -> HttpResponse:
+    """Give the example the answer its request was corrected to."""
+    found = _example(request, slug, example_id)
+    corrected.take_correction(found, by=request.user, at=timezone.now())
+    messages.success(request, "The correction is taken over. Frozen versions keep what they have.")
+    return redirect("datasets:example", request.project.slug, slug, example_id)
+
+
+@require_POST
+@project_page(Role.EDITOR)
+def take_corrections(request: ProjectRequest, slug: str) -> HttpResponse:
+    """The same for every example of the dataset."""
+    found = dataset_of(request, slug)
+    done = corrected.take_corrections(found, by=request.user, at=timezone.now())
+    messages.success(request, done.sentence)
     return redirect("datasets:dataset", request.project.slug, slug)
 
 
