@@ -17,6 +17,11 @@ class Bin:
     count: int
 
 
+def _span(one: Bin) -> str:
+    """A bin's name, short enough to stand below its bar."""
+    return f"{one.low:,}\N{EN DASH}{one.high:,}"
+
+
 @dataclass(frozen=True)
 class Share:
     """How often an answer occurs."""
@@ -31,7 +36,7 @@ def length_histogram(bins: Sequence[Bin]) -> dict[str, Any]:
         "data": [
             {
                 "type": "bar",
-                "x": [f"{one.low:,} to {one.high:,}" for one in bins],
+                "x": [_span(one) for one in bins],
                 "y": [one.count for one in bins],
                 "hovertemplate": "%{x} characters: %{y}<extra></extra>",
             }
@@ -44,6 +49,8 @@ def length_histogram(bins: Sequence[Bin]) -> dict[str, Any]:
     }
 
 
+MOST_STEPS = 5
+"""Up to so many examples every step of the axis is a whole one."""
 MOST_LABELS = 10
 """Bars whose names have room beside them."""
 
@@ -65,7 +72,7 @@ def token_histogram(lengths: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "type": "bar",
                 "name": name,
-                "x": [f"{one.low:,} to {one.high:,}" for one in bins],
+                "x": [_span(one) for one in bins],
                 "y": [
                     one.count if is_over == wanted else 0
                     for one, is_over in zip(bins, over, strict=True)
@@ -100,6 +107,8 @@ def provenance_bars(made: Mapping[str, int], names: Mapping[str, str]) -> dict[s
 
 
 def _bars(counts: Sequence[tuple[str, int]], colour: str) -> dict[str, Any]:
+    few = max((many for _, many in counts), default=0) <= MOST_STEPS
+    whole = {"dtick": 1} if few else {}  # there is no half an example
     return {
         "data": [
             {
@@ -112,7 +121,7 @@ def _bars(counts: Sequence[tuple[str, int]], colour: str) -> dict[str, Any]:
             }
         ],
         "layout": {
-            "xaxis": {"title": {"text": "examples"}, "rangemode": "tozero"},
+            "xaxis": {"title": {"text": "examples"}, "rangemode": "tozero"} | whole,
             "yaxis": {"type": "category", "automargin": True, "dtick": 1},
         },
     }
