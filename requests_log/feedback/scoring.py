@@ -7,11 +7,12 @@ request may have several of one name: two people, or a person and a judge, may d
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from msgspec import structs
 
 from requests_log.calls import Score
 from requests_log.encoding import LONG_TEXT_LIMIT, TEXT_LIMIT
@@ -189,7 +190,7 @@ def redacted(score: Score) -> Score:
     """The score as it may be stored; a category that was redacted stays within its bounds."""
     done = redact_items_now([score])[0]
     if isinstance(done.value, str):
-        return replace(done, value=done.value[:LONG_TEXT_LIMIT])
+        return structs.replace(done, value=done.value[:LONG_TEXT_LIMIT])
     return done
 
 
