@@ -101,6 +101,13 @@ class StillhouseServer(LocalServer):
         self.models: dict[str, JSON] = {}
         self.dropped: list[JSON] = []
 
+    def await_held(self) -> None:
+        """Return once `hold` keeps a request."""
+        deadline = time.monotonic() + 60
+        while not self._answering:
+            assert time.monotonic() < deadline, "no request came"
+            time.sleep(0.005)
+
     def release(self) -> None:
         """Let go of the requests that `hold` keeps, and wait until all are answered."""
         assert self.hold is not None
@@ -116,12 +123,14 @@ class StillhouseServer(LocalServer):
         if handler.path == "/hold":
             self.hold = threading.Event()
             return send(handler, Answer(200, {}))
+        if handler.path == "/held":
+            return send(handler, Answer(200, {"held": self._answering}))
         if handler.command == "GET":
             return send(handler, self._model(handler))
         with self.lock:
             self._answering += 1
         if self.hold is not None:
-            self.hold.wait(30)
+            self.hold.wait(240)
         raw = gzip.decompress(body)
         envelope = json.loads(raw)
         host, port = handler.client_address[:2]

@@ -14,7 +14,7 @@ import pytest
 from stillhouse import Client
 from tests.sdk.conftest import ClientMaker
 from tests.sdk.servers import StillhouseServer, black_hole, dead_url
-from tests.sdk.test_processes import names, run
+from tests.sdk.test_processes import exit_bound, names, run
 
 HELLO = {"model": "small", "messages": []}
 
@@ -32,19 +32,20 @@ for n in range(5):
     pid = os.fork()
     if pid == 0:
         for i in range(10): log(f"child-{n}-{i}")
-        ok = client.flush(20)
+        ok = client.flush(60)
         os._exit(0 if ok and client.stats().sent == 10 else 1)
     pids.append(pid)
 codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
-ok = client.flush(20)
+ok = client.flush(60)
 print(codes, ok, client.stats(), file=sys.stderr)
 sys.exit(any(codes) or not ok or client.stats().sent != 150)
 """
     program = threading.Thread(target=lambda: done.append(run(script, server.url)))
     program.start()
+    server.await_held()
     time.sleep(1.0)
     server.hold.set()
-    program.join(60)
+    program.join()
 
     assert done[0].returncode == 0, done[0].stderr
     expected = [f"parent-{i}" for i in range(150)]
@@ -61,11 +62,13 @@ assert client.stats().dropped["queue_full"] == 2_000
 print(time.time(), flush=True)
 """
     with black_hole() as hole:
-        done = run(script, hole if kind == "black hole" else dead_url())
+        url = hole if kind == "black hole" else dead_url()
+        bound = exit_bound(url)
+        done = run(script, url)
 
         took = time.time() - float(done.stdout)
     assert done.returncode == 0, done.stderr
-    assert took < 6.0, "the promise is 2.5 s; the rest is a busy machine's"
+    assert took < bound
 
 
 class Dying:
@@ -97,7 +100,7 @@ def test_30_logging_from_finalisers_and_log_handlers(
     finally:
         logging.getLogger("stillhouse").removeHandler(handler)
 
-    assert client.flush(20)
+    assert client.flush(60)
     sources = [event["request"].get("from") for event in server.events]
     lost = client.stats().dropped.get("reentrant", 0)
     assert sources.count("handler") == 300
@@ -141,7 +144,7 @@ def test_31_what_changes_while_it_is_logged(server: StillhouseServer, client: Cl
     stop.set()
     thread.join()
 
-    assert client.flush(30)
+    assert client.flush(60)
     lost = client.stats().dropped
     assert len(server.events) + sum(lost.values()) == 300
     assert sum(lost.values()) < 30
@@ -160,7 +163,7 @@ def test_31_numbers_and_arrays_of_other_libraries(server: StillhouseServer, clie
         response={"array": numpy.zeros(3)},
     )
 
-    assert client.flush(5)
+    assert client.flush(60)
     event = server.events[0]
     assert event["request"]["n"] == 1.5
     assert event["request"]["i"] == 7
@@ -178,7 +181,7 @@ def test_31_depth_and_size_are_bounded(server: StillhouseServer, client: Client)
     client.log(request={"deep": deep})
     client.log(request=wide)
 
-    assert client.flush(30)
+    assert client.flush(60)
     assert len(server.events) == 2
     assert b"too_deep" in server.seen[0].raw
     while isinstance(deep, list):  # freeing it in one go would overflow the C stack
@@ -202,7 +205,7 @@ def test_two_threads_never_leave_the_sender_asleep(make_client: ClientMaker) -> 
             thread.start()
         for thread in threads:
             thread.join()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while client.stats().sent < 100 and time.monotonic() < deadline:
             time.sleep(0.005)
         assert client.stats().sent == 100

@@ -41,7 +41,7 @@ def logged_to(sender: Sender) -> Iterator[stillhouse.Client]:  # noqa: F811
 
 def row_of(client: stillhouse.Client, sender: Sender) -> LoggedRequest:  # noqa: F811
     """The one row that the call ended as, with what the digest made of it."""
-    assert client.flush(20)
+    assert client.flush(60)
     assert client.stats().dropped == {}
     while digest_once():
         pass

@@ -18,15 +18,15 @@ def test_a_mask_that_hangs_is_left_behind_and_content_is_withheld(
 ) -> None:
     def hang(content: Any) -> Any:
         if content == {"text": "secret"}:
-            time.sleep(10)
+            time.sleep(60)
         return content
 
-    client = make_client(mask=hang, mask_timeout=0.1)
+    client = make_client(mask=hang, mask_timeout=2)
 
     client.log(request={"text": "secret"}, model="small", error={"type": "E", "message": "secret"})
     client.log(request={"text": "harmless"})
 
-    assert client.flush(10)
+    assert client.flush(60)
     assert b"secret" not in server.seen[0].raw
     withheld, kept = server.events
     assert withheld["request"] == {"$stillhouse": "withheld", "reason": "mask_timed_out"}
@@ -41,14 +41,14 @@ def test_a_mask_that_always_hangs_is_not_called_for_ever(
 
     def hang(content: Any) -> Any:
         calls.append(content)
-        time.sleep(10)
+        time.sleep(60)
 
-    client = make_client(mask=hang, mask_timeout=0.05)
+    client = make_client(mask=hang, mask_timeout=0.5)
 
     for _ in range(10):
         client.log(request={"text": "secret"})
 
-    assert client.flush(10)
+    assert client.flush(60)
     assert len(server.events) == 10
     assert len(calls) == 3
     assert server.events[9]["request"]["reason"] == "mask_hangs"
@@ -63,7 +63,7 @@ def test_spans_and_scores_are_masked_too(
         step.set(output="bob@example.com", attributes={"cc": ["eve@example.com"]})
     client.feedback("thumbs", False, trace_id="t", comment="ask joe@example.com")
 
-    assert client.flush(5)
+    assert client.flush(60)
     assert b"example.com" not in server.seen[0].raw
     event, score = server.events
     assert event["input"] == {"to": "[email]"}
@@ -80,7 +80,7 @@ def test_a_mask_that_returns_something_unwritable_withholds(
     client = make_client(mask=odd)
     client.log(request={"text": "secret"})
 
-    assert client.flush(5)
+    assert client.flush(60)
     assert server.events[0]["request"]["$stillhouse"]["$stillhouse"] == "unserialisable"
 
 
@@ -125,8 +125,8 @@ def test_patterns_do_not_backtrack(text: str) -> None:
     mask = mask_patterns()
 
     def seconds(given: str) -> float:
-        started = time.process_time()
+        started = time.thread_time()
         mask(given)
-        return time.process_time() - started
+        return time.thread_time() - started
 
     assert min(seconds(large) for _ in range(2)) < 64 * max(seconds(small), 0.001)

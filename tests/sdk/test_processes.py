@@ -14,7 +14,8 @@ import pytest
 from tests.sdk.conftest import KEY
 from tests.sdk.servers import StillhouseServer, black_hole, dead_url
 
-EXIT_BOUND_S = 6.0  # the promise is 2.5 s; the rest is for starting Python on a busy machine
+PROMISED_S = 2.5
+"""How long at most an exit is held up."""
 
 PRELUDE = """
 import os, signal, sys, threading, time
@@ -25,7 +26,7 @@ def log(name):
 """
 
 
-def run(script: str, url: str, *, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def run(script: str, url: str, *, timeout: float = 240) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", PRELUDE + script],
         env={**os.environ, "STILLHOUSE_URL": url, "STILLHOUSE_API_KEY": KEY, "PYTHONPATH": path()},
@@ -34,6 +35,13 @@ def run(script: str, url: str, *, timeout: float = 60) -> subprocess.CompletedPr
         timeout=timeout,
         check=False,
     )
+
+
+def exit_bound(url: str) -> float:
+    """Seconds for a program and its exit: what is promised, on a machine as busy as this one."""
+    started = time.monotonic()
+    run("", url)
+    return PROMISED_S + 1 + 5 * (time.monotonic() - started)
 
 
 def path() -> str:
@@ -62,10 +70,10 @@ pid = os.fork()
 who = "child" if pid == 0 else "parent-late"
 for i in range(50): log(f"{who}-{i}")
 if pid == 0:
-    ok = client.flush(10)
+    ok = client.flush(60)
     os._exit(0 if ok and client.stats().captured == 50 else 1)
 _, status = os.waitpid(pid, 0)
-sys.exit(os.waitstatus_to_exitcode(status) or not client.flush(10))
+sys.exit(os.waitstatus_to_exitcode(status) or not client.flush(60))
 """,
         server.url,
     )
@@ -89,7 +97,7 @@ for n in range(20):
     pid = os.fork()
     if pid == 0:
         log(f"child-{n}")
-        os._exit(0 if client.flush(20) else 1)
+        os._exit(0 if client.flush(60) else 1)
     codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 stop.set()
 for thread in threads: thread.join()
@@ -112,12 +120,13 @@ sys.exit(any(codes))
 def test_the_process_exits_though_the_server_is_away(kind: str) -> None:
     with black_hole() as hole:
         url = hole if kind == "black hole" else dead_url()
+        bound = exit_bound(url)
         started = time.monotonic()
 
         done = run("for i in range(500): log(str(i))\nOther = Client(); Other.log(request={})", url)
 
         assert done.returncode == 0, done.stderr
-        assert time.monotonic() - started < EXIT_BOUND_S
+        assert time.monotonic() - started < bound
 
 
 def test_a_first_call_at_exit_does_not_fail(server: StillhouseServer) -> None:
@@ -138,7 +147,7 @@ signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
 end = time.monotonic() + 1.5
 while time.monotonic() < end: log("main")
 signal.setitimer(signal.ITIMER_REAL, 0)
-sys.exit(not (hits and client.flush(20)))
+sys.exit(not (hits and client.flush(60)))
 """,
         server.url,
     )
@@ -150,7 +159,7 @@ sys.exit(not (hits and client.flush(20)))
 def test_a_killed_process_loses_only_what_was_not_yet_sent(server: StillhouseServer) -> None:
     done = run(
         """
-log("sent"); client.flush(10)
+log("sent"); client.flush(60)
 log("queued"); os.kill(os.getpid(), signal.SIGKILL)
 """,
         server.url,
@@ -180,11 +189,13 @@ def test_an_exit_in_the_middle_of_a_request_sends_nothing_twice(server: Stillhou
     """What the server holds when the time to flush is over may be stored, but is not sent again."""
     done = run(
         """
-log("first"); client.flush(10)  # so that the connection is a kept one
+log("first"); client.flush(60)  # so that the connection is a kept one
 import urllib.request, stillhouse._worker as worker
 worker.EXIT_SECONDS = 0.3
-urllib.request.urlopen(os.environ["STILLHOUSE_URL"] + "/hold").read()
-log("held")
+def ask(path): return urllib.request.urlopen(os.environ["STILLHOUSE_URL"] + path).read()
+ask("/hold")
+log("held"); client.flush(0)
+while b"1" not in ask("/held"): time.sleep(0.01)
 """,
         server.url,
     )

@@ -21,7 +21,7 @@ HELLO = {"model": "small", "messages": []}
 
 
 def by_name(client: Client, server: StillhouseServer) -> dict[str, dict[str, Any]]:
-    assert client.flush(5)
+    assert client.flush(60)
     return {str(event.get("name", event.get("model"))): event for event in server.events}
 
 
@@ -149,7 +149,7 @@ async def test_tasks_share_their_trace_and_not_each_other_s_spans(
 
     assert await root() == [0, 1, 2, 3, 4]
 
-    assert client.flush(5)
+    assert client.flush(60)
     top = next(event for event in server.events if event["name"] == "root")
     leaves = {e["input"]["number"]: e for e in server.events if e["name"].endswith("leaf")}
     assert len(leaves) == 5
@@ -189,7 +189,7 @@ def test_carry_takes_the_span_to_any_thread_and_without_it_there_is_none(
         carried = stillhouse.carry(stillhouse.current_trace_id)
         assert {future.result() for future in [pool.submit(carried) for _ in range(8)]} == {here}
         assert pool.submit(stillhouse.current_trace_id).result() is None
-    assert client.flush(5)
+    assert client.flush(60)
 
 
 def test_a_generator_is_one_span_around_all_it_yields(
@@ -328,7 +328,7 @@ def test_feedback_and_scores_arrive(server: StillhouseServer, client: Client) ->
     mine = client.feedback("thumbs", True, request_id=request_id, comment="nice", author="u1")
     client.score("quality", 0.75, trace_id="t" * 32, origin="judge")
 
-    assert client.flush(5)
+    assert client.flush(60)
     thumbs, quality = server.events[1:]
     assert thumbs["id"] == mine
     assert thumbs["at"].endswith("Z")
@@ -385,7 +385,7 @@ def test_a_trace_is_kept_or_dropped_whole(
             client.log(request=HELLO)
             client.score("s", 1)
 
-    assert client.flush(10)
+    assert client.flush(60)
     sizes: dict[str, int] = {}
     for event in server.events:
         trace_id = event.get("trace_id") or event["trace"]["trace_id"]

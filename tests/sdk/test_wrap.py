@@ -39,7 +39,7 @@ def async_ai(openai_server: OpenAIServer, client: Client) -> Any:
 
 
 def only_event(client: Client, server: StillhouseServer) -> dict[str, Any]:
-    assert client.flush(5)
+    assert client.flush(60)
     assert len(server.events) == 1
     return server.events[0]
 
@@ -77,7 +77,7 @@ def test_the_original_client_is_not_touched(
 ) -> None:
     plain.chat.completions.create(model="small", messages=MESSAGES)
 
-    assert client.flush(5)
+    assert client.flush(60)
     assert server.events == []
 
 
@@ -125,11 +125,11 @@ def test_a_reply_put_back_into_messages_is_logged_as_sent(
     ai: Any, client: Client, server: StillhouseServer, openai_server: OpenAIServer
 ) -> None:
     first = ai.chat.completions.create(model="small", messages=MESSAGES)
-    client.flush(5)
+    client.flush(60)
 
     ai.chat.completions.create(model="small", messages=[*MESSAGES, first.choices[0].message])
 
-    assert client.flush(5)
+    assert client.flush(60)
     assert server.events[1]["request"] == openai_server.seen[1].envelope
 
 
@@ -279,7 +279,7 @@ def test_a_stream_left_early_is_logged_as_client_closed(
         with stream:
             pass
     elif way == "client closed":
-        client.close(5)
+        client.close(60)
         stream.close()
     else:
         stream.response.close()
@@ -379,7 +379,7 @@ async def test_an_async_stream_left_early_is_client_closed(
 async def test_a_cancelled_call_is_client_closed(
     async_ai: Any, client: Client, server: StillhouseServer, openai_server: OpenAIServer
 ) -> None:
-    openai_server.delay = 1.0
+    openai_server.delay = 30.0
 
     async with async_ai:
         call = async_ai.chat.completions.create(model="small", messages=MESSAGES)

@@ -52,7 +52,7 @@ def async_claude(openai_server: OpenAIServer, client: Client) -> Any:
 
 
 def only_event(client: Client, server: StillhouseServer) -> dict[str, Any]:
-    assert client.flush(5)
+    assert client.flush(60)
     assert len(server.events) == 1
     return server.events[0]
 
@@ -335,7 +335,7 @@ def test_other_endpoints_pass_and_are_not_logged(
 
     assert ai.moderations.create(input="x").id == "m"
 
-    assert client.flush(5)
+    assert client.flush(60)
     assert server.events == []
 
 
@@ -482,7 +482,7 @@ async def test_async_messages_are_logged(
         async with async_claude.messages.stream(**ASK) as stream:
             await stream.get_final_message()
 
-    assert client.flush(5)
+    assert client.flush(60)
     assert [event["response"] for event in server.events] == [MESSAGE] * 3
 
 
