@@ -14,7 +14,7 @@ import pytest
 from django.db import connection, connections
 from django.test import Client
 
-from tests import clients
+from tests import clients, ports
 from tests.factories import make_api_key, make_member, make_project, make_user
 from tests.requests_log.server import server_in_thread
 from workbench.core import broker, heartbeat
@@ -44,6 +44,12 @@ def clients_are_closed() -> Iterator[None]:
     """What a test opened with `opened` does not outlive it."""
     yield
     clients.close_all()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _give_back_ports() -> Iterator[None]:
+    yield
+    ports.give_back_all()
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +110,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     yield
     broker.close_broker()  # its pool has connections to it once a page really enqueued a job
     others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + 60
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         while time.monotonic() < give_up:
             cursor.execute(f"{others} AND pid <> pg_backend_pid()")

@@ -27,14 +27,14 @@ from tests.durability.load import POISON
 from tests.platform_operations.programs import (
     MANAGE,
     environment,
-    free_port,
     postmaster,
     stop_postgres,
 )
+from tests.ports import free_port
 from workbench.embedded import DATABASE, PORT, SUPERUSER, EmbeddedServer, socket_dir
 
 START_SECONDS = 120.0
-STOP_SECONDS = 30.0
+STOP_SECONDS = 120.0
 LAZY_WRITER = ("wal_writer_delay = '10s'", "wal_writer_flush_after = '1GB'")
 """What a commit does not write itself then stays in shared memory for long."""
 

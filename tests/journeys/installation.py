@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -22,10 +22,10 @@ import psutil
 from tests.platform_operations.programs import (
     MANAGE,
     environment,
-    free_port,
     manage,
     stop_postgres,
 )
+from tests.ports import free_port
 from workbench.embedded import socket_dir
 
 START_SECONDS = 120.0
@@ -137,4 +137,5 @@ def _stop(up: subprocess.Popen[bytes]) -> None:
         up.wait()
     _, left = psutil.wait_procs(family, timeout=1)
     for process in left:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # it went by itself meanwhile
+            process.kill()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MANAGE = str(ROOT / "manage.py")
 ORDINARY_USER = "stillhouse-test"
-PATIENCE = 90
+PATIENCE = 240
 
 USE_DATABASE = """
 import sys
@@ -141,13 +140,6 @@ def stop_postgres(var: Path) -> None:
             process = psutil.Process(pid)
             os.kill(pid, signal.SIGINT)
             process.wait(PATIENCE)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def ordinary_user() -> int:

@@ -17,12 +17,12 @@ from tests.platform_operations.programs import (
     Said,
     assert_one_sentence,
     environment,
-    free_port,
     manage,
     ordinary_user,
 )
+from tests.ports import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 OLD_PYTHONS = (
     *Path("/usr/bin").glob("python3.10"),
     *Path("/usr/local/bin").glob("python3.10"),

@@ -27,7 +27,7 @@ from tests.platform_operations.programs import (
 from workbench import embedded
 from workbench.embedded import VERSION, socket_dir
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as another user")
 
 

@@ -17,7 +17,7 @@ from tests.platform_operations.programs import (
     manage,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 KEY = re.compile(r"sh_[a-z0-9]{8}_[A-Za-z0-9_-]{43}\n")
 
 

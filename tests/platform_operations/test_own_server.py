@@ -10,9 +10,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.platform_operations.programs import free_port, manage
+from tests.platform_operations.programs import manage
+from tests.ports import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SERVER = "postgres://postgres@127.0.0.1:5432"
 
 

@@ -19,12 +19,12 @@ from tests.platform_operations.programs import (
     MANAGE,
     PATIENCE,
     environment,
-    free_port,
     postmaster,
     running,
 )
+from tests.ports import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def wait_until(happened: Callable[[], bool], what: str) -> None:
@@ -36,7 +36,7 @@ def wait_until(happened: Callable[[], bool], what: str) -> None:
 
 def answers(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=3) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=30) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
@@ -50,11 +50,21 @@ def child(roof: int, command: str) -> psutil.Process | None:
     return None
 
 
+def log_of(var: Path) -> Path:
+    return var.parent / "up.log"
+
+
+def are_ready(log: Path) -> bool:
+    """Whether worker and runner are: a process ended while it starts leaves the server running,
+    for the next one to adopt."""
+    return log.read_text().count(": ready") == 2
+
+
 @contextmanager
 def roof(var: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     env = environment(VAR_DIR=str(var), PORT=str(port))
     with (
-        (var.parent / "up.log").open("ab") as log,
+        log_of(var).open("ab") as log,
         running([sys.executable, MANAGE, "up"], env=env, stdout=log, stderr=log) as up,
     ):
         yield up
@@ -69,13 +79,14 @@ def test_everything_runs_comes_back_and_stops_together(var: Path) -> None:
         web.kill()
         wait_until(lambda: child(up.pid, "web") not in (None, web), "the web server's restart")
         wait_until(lambda: answers(port), "the web server again")
+        wait_until(lambda: are_ready(log_of(var)), "the worker and the runner")
 
         up.send_signal(signal.SIGTERM)
 
         assert up.wait(PATIENCE) == 0
     assert not answers(port)
     assert postmaster(var) is None
-    assert "Traceback" not in (var.parent / "up.log").read_text()
+    assert "Traceback" not in log_of(var).read_text()
 
 
 def test_the_web_server_alone_takes_postgres_along(var: Path) -> None:
@@ -91,11 +102,9 @@ def test_the_web_server_alone_takes_postgres_along(var: Path) -> None:
 
 def test_what_a_killed_roof_leaves_ends_by_itself(var: Path) -> None:
     port = free_port()
-    log = var.parent / "up.log"
     with roof(var, port) as up:
         wait_until(lambda: answers(port), "the web server")
-        # A process ended while it starts leaves the server running, for the next one to adopt.
-        wait_until(lambda: log.read_text().count(": ready") == 2, "the worker and the runner")
+        wait_until(lambda: are_ready(log_of(var)), "the worker and the runner")
         left = psutil.Process(up.pid).children()
 
         up.send_signal(signal.SIGKILL)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.platform_operations.programs import assert_one_sentence, manage
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 CHECK = (
     "from workbench.core.models import User, Membership;"
     "user = User.objects.get();"

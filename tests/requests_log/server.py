@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,8 +18,10 @@ import uvicorn
 from django.conf import settings
 from django.db import connection
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 @contextmanager
@@ -48,7 +49,7 @@ class ServerProcess:
     """A web process of its own on a fixed port, working on the test database."""
 
     def __init__(self, **env: str) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._env = env
         self._process: subprocess.Popen[bytes] | None = None
@@ -108,10 +109,3 @@ def database_environment() -> dict[str, str]:
         "PGPORT": str(values["PORT"]),
         "PGPASSWORD": str(values["PASSWORD"]),
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
