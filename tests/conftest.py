@@ -14,11 +14,13 @@ import pytest
 from django.db import connection, connections
 from django.test import Client
 
+from requests_log import batcher, partitions, timeline
 from tests import clients, ports
 from tests.factories import make_api_key, make_member, make_project, make_user
 from tests.requests_log.server import server_in_thread
-from workbench.core import broker, heartbeat
+from workbench.core import broker, heartbeat, hotcache, hotkeys, hotpool
 from workbench.core.models import ApiKey, Project, Role, User
+from workbench.gateway import budgets, cache
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile(
@@ -130,6 +132,30 @@ def web_url(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
     connections.settings["default"]["CONN_MAX_AGE"] = 0
     with django_db_blocker.unblock(), server_in_thread() as url:
         yield url
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _wait_for_the_database() -> Iterator[None]:
+    """The web server in this process waits as long for its database as a slow machine needs.
+
+    In production a database that takes seconds counts as away, and callers are told so; here it
+    would fail whichever test asks at that moment. Tests of the waits set them themselves.
+    """
+    waits = (
+        (batcher, "CONNECTION_SECONDS"),
+        (budgets, "CONNECTION_SECONDS"),
+        (cache, "LOOK_SECONDS"),
+        (hotcache, "WAIT_SECONDS"),
+        (hotkeys, "LOOKUP_SECONDS"),
+        (hotkeys, "WAIT_SECONDS"),
+        (hotpool, "WAIT_SECONDS"),
+        (partitions, "LOCK_SECONDS"),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in waits:
+            patch.setattr(module, name, 60)
+        patch.setattr(timeline, "LIMIT_MS", 60_000)
+        yield
 
 
 class NoNetwork(OSError):
