@@ -115,9 +115,19 @@ class WarmTrainer:
         )
         self._ready = False
 
-    def start(self, run_dir: Path, *, largest_file: int = 0) -> int:
+    def start(self, run_dir: Path, *, largest_file: int = 0, halt_at: int = 0) -> int:
         """Start a trainer; returns its pid."""
-        return self._ask(do="start", run_dir=str(run_dir), largest_file=largest_file)
+        told = {"largest_file": largest_file, "halt_at": halt_at}
+        return self._ask(do="start", run_dir=str(run_dir), **told)
+
+    def start_and_halt(self, run_dir: Path, step: int) -> int:
+        """Start a trainer and wait until it has told of a step, where it stopped; returns its pid.
+
+        It cannot get ahead of whoever wants to kill it there, however slow that one is.
+        """
+        pid = self.start(run_dir, halt_at=step)
+        wait_until_stopped(pid)
+        return pid
 
     def wait(self, pid: int) -> int:
         """Wait for a trainer; returns its exit code, or the signal that killed it, negative."""
@@ -141,14 +151,22 @@ class WarmTrainer:
         return int(stdout.readline())
 
 
-def wait_for_step(run_dir: Path, step: int) -> None:
-    """Return once the run has told of a step."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if any(int(str(e.fields["step"])) >= step for e in events(run_dir, "metrics")):
-            return
-        time.sleep(0.002)
-    raise TimeoutError(f"The run never reached step {step}.")
+def wait_until_stopped(pid: int) -> None:
+    """Return once a process stands still after SIGSTOP."""
+    stat = Path(f"/proc/{pid}/stat")
+    deadline = time.monotonic() + 240
+    while (state := stat.read_text().rpartition(")")[2].split()[0]) != "T":
+        assert state != "Z", "it ended before"
+        assert time.monotonic() < deadline, "it never stopped"
+        time.sleep(0.01)
+
+
+def wait_until_started(run_dir: Path) -> None:
+    """Return once the run has told that it began."""
+    deadline = time.monotonic() + 240
+    while not events(run_dir, "started"):
+        assert time.monotonic() < deadline, "it never started"
+        time.sleep(0.01)
 
 
 def events(run_dir: Path, kind: str | None = None) -> list[EventRecord]:

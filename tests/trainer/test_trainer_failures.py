@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from tests.trainer.runs import (
     spelling_rows,
     start,
     train,
+    wait_until_started,
 )
 
 
@@ -222,12 +225,13 @@ def test_two_trainers_never_work_in_one_directory(
 ) -> None:
     run_dir = make_run(tmp_path / "run", base, rows=spelling_rows(400))
     pid = trainer.start(run_dir)
-    while not events(run_dir, "started"):
-        pass
+    wait_until_started(run_dir)
+    os.kill(pid, signal.SIGSTOP)  # or it might be done before the second one has begun
 
-    second = start(run_dir)
+    second = start(run_dir).wait(timeout=240)
+    os.kill(pid, signal.SIGCONT)
 
-    assert second.wait(timeout=60) == ExitCode.UNEXPECTED
+    assert second == ExitCode.UNEXPECTED
     assert trainer.wait(pid) == ExitCode.OK
     assert "Another trainer is at work" in (run_dir / "stderr.txt").read_text()
 

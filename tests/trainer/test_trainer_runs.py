@@ -22,7 +22,6 @@ from tests.trainer.runs import (
     make_run,
     spelling_rows,
     train,
-    wait_for_step,
 )
 
 LONG: dict[str, Any] = {
@@ -147,8 +146,7 @@ def test_a_killed_run_ends_in_the_same_weights(
     tmp_path: Path, base: Path, trainer: WarmTrainer, undisturbed: str, step: int
 ) -> None:
     run_dir = make_run(tmp_path / "run", base, **LONG)
-    pid = trainer.start(run_dir)
-    wait_for_step(run_dir, step)
+    pid = trainer.start_and_halt(run_dir, step)
     os.kill(pid, signal.SIGKILL)
     assert trainer.wait(pid) == -signal.SIGKILL
     assert not (run_dir / "manifest.json").exists()
@@ -168,8 +166,7 @@ def test_a_damaged_checkpoint_is_passed_over(
     tmp_path: Path, base: Path, trainer: WarmTrainer, undisturbed: str
 ) -> None:
     run_dir = make_run(tmp_path / "run", base, **LONG)
-    pid = trainer.start(run_dir)
-    wait_for_step(run_dir, 23)
+    pid = trainer.start_and_halt(run_dir, 23)
     os.kill(pid, signal.SIGKILL)
     trainer.wait(pid)
     newest = max((run_dir / "checkpoints").glob("step-*[0-9]"), key=lambda p: int(p.name[5:]))
@@ -196,9 +193,9 @@ def test_a_stopped_run_keeps_its_work(
     code: ExitCode,
 ) -> None:
     run_dir = make_run(tmp_path / "run", base, **LONG)
-    pid = trainer.start(run_dir)
-    wait_for_step(run_dir, 4)
+    pid = trainer.start_and_halt(run_dir, 4)
     os.kill(pid, number)
+    os.kill(pid, signal.SIGCONT)
 
     assert trainer.wait(pid) == code
 

@@ -9,11 +9,25 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import sys
 from pathlib import Path
 
 import finetunes.trainer.training  # noqa: F401 - loaded for the children
+from finetunes.trainer.events import Event, EventLog, Metrics
 from finetunes.trainer.program import run
+
+
+def halt_at(step: int) -> None:
+    """Have this process stop (as Ctrl-Z would) once it has told of a step, and go no further."""
+    emit = EventLog.emit
+
+    def emit_and_halt(self: EventLog, event: Event) -> None:
+        emit(self, event)
+        if isinstance(event, Metrics) and event.step == step:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    EventLog.emit = emit_and_halt  # type: ignore[method-assign]
 
 
 def start(told: dict[str, str | int]) -> int:
@@ -29,6 +43,8 @@ def start(told: dict[str, str | int]) -> int:
     if told.get("largest_file"):
         limit = int(told["largest_file"])
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    if told.get("halt_at"):
+        halt_at(int(told["halt_at"]))
     os._exit(run(Path(str(told["run_dir"]))))
 
 
