@@ -54,7 +54,7 @@ def test_connections_the_server_wrote_to_go_on() -> None:
 
 async def _open_all(pool: Pool, statement: str = "SELECT 1") -> list[int]:
     """Make the pool open every connection it may, use and give back each; their backends."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         held = [await pool.getconn() for _ in range(MAX_CONNECTIONS)]
     for connection in held:
         await connection.execute(statement)
@@ -64,7 +64,7 @@ async def _open_all(pool: Pool, statement: str = "SELECT 1") -> list[int]:
 
 
 async def _one(pool: Pool) -> int:
-    async with pool.connection(timeout=2) as connection:
+    async with pool.connection(timeout=60) as connection:
         row = await (await connection.execute("SELECT 1")).fetchone()
     assert row is not None
     return int(row[0])
@@ -73,7 +73,7 @@ async def _one(pool: Pool) -> int:
 def _end(info: str, pids: list[int]) -> None:
     """End these connections and wait until they are gone, as a restart would."""
     with psycopg.connect(info, autocommit=True) as one:
-        one.execute("SELECT pg_terminate_backend(pid, 5000) FROM unnest(%s::int[]) pid", [pids])
+        one.execute("SELECT pg_terminate_backend(pid, 60000) FROM unnest(%s::int[]) pid", [pids])
 
 
 def _notify(info: str) -> None:

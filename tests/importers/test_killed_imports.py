@@ -16,7 +16,7 @@ from tests.core.test_job_processes import PATIENCE, expire_leases, wait_until, w
 from tests.importers.factories import make_import, make_rows
 from workbench.core.models import Job, Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROWS = 30_000
 KILLS = 3
 
