@@ -36,7 +36,7 @@ class Exporter:
     ) -> httpx.Response:
         given = {"Authorization": f"Bearer {self.key}", "Content-Type": kind}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return httpx.post(f"{self.url}{path}", content=content, headers=given | named, timeout=30)
+        return httpx.post(f"{self.url}{path}", content=content, headers=given | named, timeout=120)
 
     def export(self, *spans: OtelSpan) -> None:
         """Send spans that must all be taken."""

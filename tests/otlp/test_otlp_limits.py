@@ -44,7 +44,7 @@ def test_two_senders_of_the_same_span_store_it_once(exporter: Exporter) -> None:
             sender.start()
         one.rollback()
     for sender in senders:
-        sender.join(30)
+        sender.join(120)
 
     assert statuses == [200] * 4
     assert len(exporter.spans()) == len(exporter.raw()) == 1

@@ -52,7 +52,7 @@ def run(exporter: Exporter, model_url: str, kind: str, *calls: str) -> dict[str,
     }
     program = [sys.executable, "-m", "tests.otlp.program", kind, *calls]
     done = subprocess.run(
-        program, env=environment | SETTINGS[kind], capture_output=True, text=True, timeout=120
+        program, env=environment | SETTINGS[kind], capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stderr
     assert "Failed to export" not in done.stderr

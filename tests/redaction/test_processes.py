@@ -16,7 +16,7 @@ from tests.requests_log.server import ServerProcess
 from workbench.core.models import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("transactional_db")]
-GIVE_UP = 30.0
+GIVE_UP = 120.0
 
 
 def test_another_process_notices_by_itself(project: Project) -> None:

@@ -52,7 +52,7 @@ class Sender:
         given = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return httpx.post(
-            f"{self.url}/api/v1/ingest", content=content, headers=given | named, timeout=30
+            f"{self.url}/api/v1/ingest", content=content, headers=given | named, timeout=120
         )
 
     def send(self, *events: dict[str, Any], **envelope: Any) -> Any:

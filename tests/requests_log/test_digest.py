@@ -14,6 +14,7 @@ from django.db import connection
 from requests_log.digest.loop import DigestLoop
 from requests_log.digest.run import MAX_ATTEMPTS, digest_once
 from requests_log.models import Digest, LoggedRequest, RequestBody, Undigested
+from tests.gateway.conftest import wait_until
 from tests.requests_log.factories import RESPONSE, make_call, store_calls
 from workbench.core.errors import OperatorProblem
 from workbench.core.hotpool import conninfo
@@ -265,10 +266,7 @@ def test_the_loop_outlives_whatever_goes_wrong(
     store_calls([make_call(project)])
     loop = DigestLoop(digest)
     loop.start()
-    for _ in range(200):
-        if Digest.objects.in_project(project).exists():
-            break
-        threading.Event().wait(0.05)
+    wait_until(Digest.objects.in_project(project).exists)
     loop.stop()
 
     assert Digest.objects.in_project(project).exists()
@@ -278,14 +276,8 @@ def test_the_loop_digests_what_arrives_and_stops_when_told(project: Project) -> 
     loop = DigestLoop()
     loop.start()
     store_calls([make_call(project)])
-    arrived = threading.Event()
-    for _ in range(200):
-        if Digest.objects.in_project(project).exists():
-            arrived.set()
-            break
-        threading.Event().wait(0.05)
+    wait_until(Digest.objects.in_project(project).exists)
 
     loop.stop()
 
-    assert arrived.is_set()
     assert not any(thread.name == "digest" for thread in threading.enumerate())

@@ -18,7 +18,6 @@ from workbench.core.models import Project
 def test_a_key_seen_lately_works_while_its_look_up_hangs(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hotkeys, "WAIT_SECONDS", 0.2)
     (_, seen), (_, unseen) = make_api_key(project), make_api_key(project)
     info = conninfo()
     later = [0.0]
@@ -27,9 +26,10 @@ def test_a_key_seen_lately_works_while_its_look_up_hangs(
         pool = await open_pool()
         cache = KeyCache(pool, clock=lambda: time.monotonic() + later[0])
         found = [await cache.find(f"Bearer {seen}")]
-        with psycopg.connect(info) as keeper:
+        with psycopg.connect(info) as keeper, monkeypatch.context() as patch:
             keeper.execute("LOCK TABLE core_apikey")
             later[0] = FRESH_SECONDS + 1
+            patch.setattr(hotkeys, "WAIT_SECONDS", 0.2)
             found += [await cache.find(f"Bearer {seen}"), await cache.find(f"Bearer {seen}")]
             with pytest.raises(KeysUnavailable) as refused:
                 await cache.find(f"Bearer {unseen}")

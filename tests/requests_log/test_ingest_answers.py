@@ -131,7 +131,7 @@ def test_a_malformed_batch_is_answered_400(sender: Sender, body: bytes) -> None:
 
 
 def test_only_post_is_taken(sender: Sender) -> None:
-    answer = httpx.get(f"{sender.url}/api/v1/ingest")
+    answer = httpx.get(f"{sender.url}/api/v1/ingest", timeout=60)
 
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 

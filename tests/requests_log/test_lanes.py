@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +15,7 @@ from requests_log.batcher import Batcher, Limits, Overloaded
 from requests_log.calls import Outcome, Verdict
 from requests_log.lanes import SHARES, Lane
 from requests_log.models import LoggedRequest
+from tests.gateway.conftest import wait_until
 from tests.requests_log.conftest import Sender
 from tests.requests_log.factories import make_call, make_event, make_span, span_event
 from workbench.core.hotpool import MAX_CONNECTIONS, conninfo, open_pool
@@ -35,11 +35,14 @@ def spans_locked(info: str) -> Iterator[None]:
 
 
 def await_lock_wait() -> None:
-    """Until a connection waits for the locked spans."""
-    asked = "SELECT count(*) FROM pg_locks WHERE relation = 'requests_log_span'::regclass"
+    """Until one of the connections that store waits for the locked spans."""
+    asked = """
+        SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE relation = 'requests_log_span'::regclass AND NOT granted
+            AND application_name = 'stillhouse-hot'
+    """
     with psycopg.connect(conninfo(), autocommit=True) as one:
-        while one.execute(f"{asked} AND NOT granted").fetchone() != (1,):
-            time.sleep(0.01)
+        wait_until(lambda: one.execute(asked).fetchone() != (0,))
 
 
 def test_the_lanes_shares_are_no_more_than_there_is() -> None:

@@ -25,7 +25,7 @@ def test_counts_are_not_lost_with_the_connection_they_were_sent_over(sender: Sen
         keeper.execute("LOCK TABLE requests_log_dropped")
         refused = threads.submit(sender.post, content)
         wait_until(lambda: bool(keeper.execute(WAITING).fetchall()))
-        status = refused.result(30).status_code
+        status = refused.result(120).status_code
         keeper.rollback()
 
     answer = sender.post(content)
