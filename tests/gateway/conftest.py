@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,10 +70,17 @@ class World:
 
     def post(self, content: bytes, **headers: str) -> httpx.Response:
         """A raw call, for looking at bytes."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        named.setdefault("authorization", f"Bearer {self.key}")
-        with httpx.Client(timeout=30) as client:
-            return client.post(f"{self.url}/v1/chat/completions", content=content, headers=named)
+        with httpx.Client(timeout=120) as client:
+            return client.post(self._chat, content=content, headers=self._named(headers))
+
+    @contextmanager
+    def streaming(self, content: bytes, **headers: str) -> Iterator[Iterator[bytes]]:
+        """A raw call whose answer is read in the parts it comes in."""
+        named = self._named(headers)
+        with httpx.stream(
+            "POST", self._chat, content=content, headers=named, timeout=120
+        ) as answer:
+            yield answer.iter_raw()
 
     def logged(self, count: int = 1) -> list[LoggedRequest]:
         """The project's calls, oldest first, once there are that many."""
@@ -86,6 +94,14 @@ class World:
     def request_of(self, request_id: UUID) -> bytes:
         return self._bodies(request_id).request
 
+    @property
+    def _chat(self) -> str:
+        return f"{self.url}/v1/chat/completions"
+
+    def _named(self, headers: dict[str, str]) -> dict[str, str]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return {"authorization": f"Bearer {self.key}"} | named
+
     def _bodies(self, request_id: UUID) -> bodies.Bodies:
         row = body_of(self.project, request_id)
         assert row is not None
@@ -96,7 +112,7 @@ class World:
         return rows
 
 
-def wait_until(is_so: Callable[[], bool], *, seconds: float = 15.0) -> None:
+def wait_until(is_so: Callable[[], bool], *, seconds: float = 60.0) -> None:
     give_up = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < give_up, "it did not happen in time"

@@ -21,7 +21,7 @@ def sent_in_pieces(size: int) -> Iterator[bytes]:
 
 def post(world: World, path: str, content: bytes | Iterator[bytes]) -> httpx.Response:
     headers = {"Authorization": f"Bearer {world.key}", "Content-Type": "application/json"}
-    return httpx.post(world.url + path, content=content, headers=headers, timeout=30)
+    return httpx.post(world.url + path, content=content, headers=headers, timeout=120)
 
 
 @pytest.mark.parametrize("chunked", [False, True])

@@ -287,14 +287,14 @@ def test_the_first_piece_arrives_before_the_second_is_made(world: World) -> None
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         await response.write(SHORT[:20])
-        await asyncio.wait_for(seen.wait(), 20)
+        await asyncio.wait_for(seen.wait(), 60)
         await response.write(SHORT[20:])
         return response
 
     world.upstream.answer = answer
     headers = {"authorization": f"Bearer {world.key}"}
     url = f"{world.url}/v1/chat/completions"
-    with httpx.stream("POST", url, content=STREAMED, headers=headers, timeout=30) as stream:
+    with httpx.stream("POST", url, content=STREAMED, headers=headers, timeout=120) as stream:
         pieces = stream.iter_raw()
         first = next(pieces)
         loops[0].call_soon_threadsafe(seen.set)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from collections.abc import Iterable
 from typing import Any
 
 import anthropic
@@ -237,17 +239,24 @@ def test_anthropic_errors_come_in_its_envelope(world: World) -> None:
     assert (body["type"], body["error"]["type"]) == ("error", "authentication_error")
 
 
+def read_on(events: Iterable[object], arrived: threading.Event) -> None:
+    """Read a stream to its end, and say when its beginning is there."""
+    for _ in events:
+        arrived.set()
+
+
 def test_an_anthropic_stream_that_breaks_off_ends_with_its_error_event(
     world: World, claude: anthropic.Anthropic
 ) -> None:
     begun = MESSAGE_STREAM[: MESSAGE_STREAM.index(b"event: message_delta")]
-    world.upstream.answer = streamed([begun], pause=0.1, break_off=True)
+    arrived = threading.Event()
+    world.upstream.answer = streamed([begun], break_off=arrived)
 
     with (
         pytest.raises(anthropic.APIStatusError, match="broke off"),
         claude.messages.stream(model="claude/claude-test", max_tokens=5, messages=ASKED) as stream,
     ):
-        stream.until_done()
+        read_on(stream, arrived)
 
     (row,) = world.logged()
     assert (row.status, row.error_type) == ("error", "upstream_unreachable")
@@ -258,10 +267,12 @@ def test_an_anthropic_stream_that_breaks_off_ends_with_its_error_event(
 def test_a_responses_stream_that_breaks_off_keeps_what_came(world: World) -> None:
     begun = RESPONSE_STREAM[: RESPONSE_STREAM.index(b'"Gr\xc3\xbc\xc3\x9f dich"')]
     begun = begun[: begun.rindex(b"event:")]
-    world.upstream.answer = streamed([begun], pause=0.1, break_off=True)
+    arrived = threading.Event()
+    world.upstream.answer = streamed([begun], break_off=arrived)
 
+    answer = world.client().responses.create(model="gpt-test", input="Hello", stream=True)
     with pytest.raises(openai.APIError, match="broke off"):
-        list(world.client().responses.create(model="gpt-test", input="Hello", stream=True))
+        read_on(answer, arrived)
 
     (row,) = world.logged()
     assert row.error_type == "upstream_unreachable"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import time
+import threading
 from typing import Any
 
 import openai
@@ -79,10 +79,14 @@ def test_a_stream_that_ends_too_early_is_logged_as_incomplete(world: World) -> N
 
 
 def test_a_connection_that_breaks_between_events_ends_with_an_error_event(world: World) -> None:
-    world.upstream.answer = streamed([sse(chunk({"content": "a"}))], pause=0.1, break_off=True)
+    arrived = threading.Event()
+    world.upstream.answer = streamed([sse(chunk({"content": "a"}))], break_off=arrived)
 
+    answer = world.client().chat.completions.create(**CALL, stream=True)
+    assert next(answer).choices[0].delta.content == "a"
+    arrived.set()
     with pytest.raises(openai.APIError, match="broke off"):
-        list(world.client().chat.completions.create(**CALL, stream=True))
+        list(answer)
 
     assert world.logged()[0].error_type == "upstream_unreachable"
 
@@ -124,11 +128,13 @@ def _leave(world: World, body: bytes, *, after: bytes) -> None:
         f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\n"
         f"Authorization: Bearer {world.key}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    with socket.create_connection((host, int(port)), timeout=10) as client:
+    with socket.create_connection((host, int(port)), timeout=60) as client:
         client.sendall(head.encode() + body)
         received = b""
         while after not in received:
-            received += client.recv(65536)
+            part = client.recv(65536)
+            assert part, received
+            received += part
         wait_until(lambda: bool(world.upstream.seen))
 
 
@@ -139,10 +145,8 @@ def test_a_client_that_leaves_before_the_first_byte_stops_the_upstream(
     world.upstream.answer = silent()
 
     _leave(world, body, after=b"")
-    left = time.monotonic()
 
     wait_until(lambda: world.upstream.last.closed_after is not None)
-    assert time.monotonic() - left < 10  # the upstream would have taken a minute
     assert world.logged()[0].status == "client_closed"
 
 

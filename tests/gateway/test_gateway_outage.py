@@ -18,7 +18,7 @@ from tests.gateway.upstream import COMPLETION, STREAM, UpstreamThread, by_stream
 from tests.platform_operations.programs import stop_postgres
 from workbench.embedded import DATABASE, PORT, SUPERUSER
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "8"))
 CALLS_A_SECOND = 25
 AROUND_SECONDS = 2.0
@@ -41,14 +41,19 @@ def start_web(place: Place) -> None:
 async def load(place: Place, outage: float) -> list[tuple[int, str]]:
     """Calls at a steady pace while the database goes and comes back; status and id of each."""
 
+    are_known = asyncio.Event()
+
     async def call(session: aiohttp.ClientSession, number: int) -> tuple[int, str]:
         headers = {"Authorization": f"Bearer {place.key}"}
         url, body = f"{place.url}/v1/chat/completions", BODIES[number % 2]
         async with session.post(url, data=body, headers=headers) as answer:
             await answer.read()
+            if number >= len(BODIES):  # the key, the connection and the model were looked up
+                are_known.set()
             return answer.status, answer.headers.get("x-stillhouse-request-id", "")
 
     async def stop_and_start() -> None:
+        await are_known.wait()
         await asyncio.sleep(AROUND_SECONDS)
         await asyncio.to_thread(stop_postgres, place.var)
         await asyncio.sleep(outage)
@@ -87,8 +92,8 @@ def test_a_stopped_database_fails_no_call_and_loses_none() -> None:
 
             assert {status for status, _ in answered} == {200}, place.said("web")
             made = {request_id for _, request_id in answered}
-            wait_until(lambda: made <= ids_in_log(place), seconds=60)
-            wait_until(lambda: not waiting(place), seconds=60)
+            wait_until(lambda: made <= ids_in_log(place), seconds=120)
+            wait_until(lambda: not waiting(place), seconds=120)
             assert ids_in_log(place) == made
     finally:
         thread.stop()
@@ -108,7 +113,7 @@ def test_what_waits_on_disk_is_stored_by_the_next_process() -> None:
             start_web(place)
 
             place.wait_ready()
-            wait_until(lambda: not waiting(place), seconds=60)
+            wait_until(lambda: not waiting(place), seconds=120)
             assert len(ids_in_log(place)) == 20
     finally:
         thread.stop()
@@ -131,5 +136,5 @@ async def load_and_kill(place: Place) -> None:
         written = b"".join(path.read_bytes() for path in waiting(place))
         return all(one.encode() in written for one in ids[10:])
 
-    wait_until(are_on_disk, seconds=30)
+    wait_until(are_on_disk)
     place.kill("web")

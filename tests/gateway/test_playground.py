@@ -33,7 +33,7 @@ def complete(world: World, browser: Client, **asked: Any) -> httpx.Response:
     """Post as the page does, to the real server, because a streamed answer needs its loop."""
     page = browser.get(f"/p/{world.project.slug}/playground/")
     cookies = {name: morsel.value for name, morsel in browser.cookies.items()}
-    with httpx.Client(base_url=world.url, cookies=cookies, timeout=30) as client:
+    with httpx.Client(base_url=world.url, cookies=cookies, timeout=120) as client:
         return client.post(
             f"/p/{world.project.slug}/playground/complete/",
             json={"model": "gpt-test", "messages": [{"role": "user", "content": "hi"}], **asked},

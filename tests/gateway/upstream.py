@@ -110,10 +110,19 @@ def whole(
     return answer
 
 
+FOR_EVER = 3600.0
+"""Longer than any test waits for the end of it."""
+
+
 def streamed(
-    parts: Sequence[bytes], *, pause: float = 0.0, break_off: bool = False, hang: bool = False
+    parts: Sequence[bytes],
+    *,
+    pause: float = 0.0,
+    break_off: threading.Event | None = None,
+    hang: bool = False,
 ) -> Answer:
-    """Answer with an event stream, one write a part; then end, break the connection, or hang."""
+    """Answer with an event stream, one write a part; then end, hang, or break the connection once
+    the caller says, with `break_off`, that it has the parts."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -122,8 +131,10 @@ def streamed(
             await response.write(part)
             await asyncio.sleep(pause)
         if hang:
-            await asyncio.sleep(60)
-        if break_off:
+            await asyncio.sleep(FOR_EVER)
+        if break_off is not None:
+            while not break_off.is_set():
+                await asyncio.sleep(0.01)
             _reset(request)
         return response
 
@@ -144,7 +155,7 @@ def silent() -> Answer:
     """Take the request and never answer."""
 
     async def answer(request: web.Request) -> web.Response:
-        await asyncio.sleep(60)
+        await asyncio.sleep(FOR_EVER)
         return web.Response()
 
     return answer
@@ -155,7 +166,7 @@ def reset() -> Answer:
 
     async def answer(request: web.Request) -> web.Response:
         _reset(request)
-        await asyncio.sleep(60)
+        await asyncio.sleep(FOR_EVER)
         return web.Response()
 
     return answer
@@ -177,7 +188,7 @@ class UpstreamThread:
 
     def start(self) -> Upstream:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self.upstream
 
     def stop(self) -> None:
