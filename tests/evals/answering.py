@@ -15,6 +15,9 @@ Rule = Callable[[str], Any]
 """From the last message's text to an answer, or to a pair of a status and a sentence."""
 
 
+USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
+
+
 @dataclass
 class Provider:
     """The running server: `rules` by model name, and the questions it was asked.
@@ -27,7 +30,7 @@ class Provider:
     slow: dict[str, float] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
-    usage: object = field(default_factory=lambda: {"prompt_tokens": 7, "completion_tokens": 3})
+    usage: object = field(default_factory=lambda: dict(USAGE))
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -65,7 +68,7 @@ class ProviderThread:
 
     def start(self) -> Provider:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self.provider
 
     def stop(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.evals.answering import Provider, ProviderThread
+from tests.evals.answering import USAGE, Provider, ProviderThread
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +22,7 @@ def provider(_running_provider: Provider) -> Provider:
     _running_provider.asked.clear()
     _running_provider.bodies.clear()
     _running_provider.slow.clear()
+    _running_provider.usage = dict(USAGE)
     _running_provider.rules = {
         "good": lambda question: question.replace("Question", "Answer").rstrip("?"),
         "poor": lambda question: "No idea",
