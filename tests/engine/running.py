@@ -38,7 +38,7 @@ class RunningEngine:
         return httpx2.post(url, json=body, headers=headers, timeout=120)
 
     def get(self, path: str) -> Any:
-        return httpx2.get(self.url + path, timeout=30).json()
+        return httpx2.get(self.url + path, timeout=120).json()
 
     def write_models(self, text: str) -> None:
         draft = self.folder / "models.tmp"

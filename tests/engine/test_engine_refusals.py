@@ -112,7 +112,7 @@ def test_a_body_over_8_mib_is_a_413_in_the_envelope(engine: RunningEngine) -> No
 
 
 def test_text_that_is_not_json_is_refused(engine: RunningEngine) -> None:
-    response = httpx2.post(f"{engine.url}/v1/chat/completions", content=b"{no")
+    response = httpx2.post(f"{engine.url}/v1/chat/completions", content=b"{no", timeout=120)
 
     assert response.status_code == 400
     assert response.json()["error"]["code"] == "invalid_json"

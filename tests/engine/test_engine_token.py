@@ -36,7 +36,7 @@ def test_a_call_without_the_token_is_refused(guarded: RunningEngine, header: str
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/base:1", "/stats", "/nothing"])
 def test_nothing_else_is_told_without_the_token(guarded: RunningEngine, path: str) -> None:
-    assert httpx2.get(guarded.url + path).status_code == 401
+    assert httpx2.get(guarded.url + path, timeout=120).status_code == 401
 
 
 def test_its_health_is_open(guarded: RunningEngine) -> None:
@@ -44,7 +44,7 @@ def test_its_health_is_open(guarded: RunningEngine) -> None:
 
 
 def test_a_caller_with_the_token_is_answered(guarded: RunningEngine) -> None:
-    with OpenAI(base_url=f"{guarded.url}/v1", api_key=TOKEN, max_retries=0) as client:
+    with OpenAI(base_url=f"{guarded.url}/v1", api_key=TOKEN, max_retries=0, timeout=120) as client:
         reply = client.chat.completions.create(
             model="base:1", messages=[{"role": "user", "content": "Hi"}], max_tokens=1
         )

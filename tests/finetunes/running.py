@@ -69,7 +69,7 @@ def runner_with(program: str, *, slots: int = 1) -> Runner:
 
 
 def step_until(
-    runner: Runner, run: TrainingRun, met: Callable[[TrainingRun], bool], *, seconds: float = 100
+    runner: Runner, run: TrainingRun, met: Callable[[TrainingRun], bool], *, seconds: float = 240
 ) -> None:
     """Tick until the run meets a condition."""
     end = time.monotonic() + seconds

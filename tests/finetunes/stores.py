@@ -25,11 +25,11 @@ class SlowStore(MemoryFileSystem):  # type: ignore[misc]
         return str(super()._strip_protocol(path.removeprefix("slow:/")))
 
     def get(self, *args: Any, **kwargs: Any) -> Any:
-        downloads.wait(60)
+        downloads.wait(300)
         return super().get(*args, **kwargs)
 
     def put(self, *args: Any, **kwargs: Any) -> Any:
-        uploads.wait(60)
+        uploads.wait(300)
         return super().put(*args, **kwargs)
 
 

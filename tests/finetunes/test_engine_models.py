@@ -35,7 +35,7 @@ def ids_in(folder: Path) -> list[str]:
 
 
 def refresh_until_listed(models: ModelList, count: int) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while len(models.listed) < count:
         models.refresh()
         assert time.monotonic() < end, models.unserved
@@ -146,7 +146,7 @@ def test_a_new_runner_starts_from_the_list_it_finds(cast: Cast, tmp_path: Path) 
 
     assert len(ids_in(tmp_path / "engine")) == 2
     downloads.set()
-    second.wait(30)
+    second.wait(60)
 
 
 def test_the_row_of_the_engine_carries_no_names_of_models_in_its_problem(cast: Cast) -> None:

@@ -15,7 +15,7 @@ import pytest
 from finetunes.hosts.local import LocalHost, child_environment
 from finetunes.hosts.processes import NOTE, AlreadyRunning, Child, find, is_held, spawn
 
-SLEEP = "import time; time.sleep(60)"
+SLEEP = "import time; time.sleep(600)"
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def start(folder: Path, program: str, children: list[Child]) -> Child:
 def test_a_child_holds_its_folder_until_it_ends(tmp_path: Path, children: list[Child]) -> None:
     child = start(tmp_path, "import sys; print('hello'); sys.exit(7)", children)
 
-    assert child.wait(20)
+    assert child.wait(60)
     assert child.exit_code() == 7
     assert not is_held(tmp_path)
     assert (tmp_path / "log").read_text() == "hello\n"
@@ -62,9 +62,9 @@ def test_a_child_is_found_by_its_folder_and_can_be_killed(
     assert found.pid == child.pid
     assert found.alive()
     found.kill()
-    assert found.wait(20)
+    assert found.wait(60)
     assert found.exit_code() is None
-    assert child.wait(20)
+    assert child.wait(60)
     assert child.exit_code() == -9
 
 
@@ -82,14 +82,14 @@ def test_a_child_outlives_its_parent(tmp_path: Path) -> None:
 
     assert left is not None
     left.kill()
-    assert left.wait(20)
+    assert left.wait(60)
 
 
 def test_killing_ends_the_childs_own_children_too(tmp_path: Path, children: list[Child]) -> None:
     program = (
         "import subprocess, sys, time;"
         f"p = subprocess.Popen([sys.executable, '-c', {SLEEP!r}]);"
-        "open('grandchild', 'w').write(str(p.pid)); time.sleep(60)"
+        "open('grandchild', 'w').write(str(p.pid)); time.sleep(600)"
     )
     child = start(tmp_path, program, children)
     note = tmp_path / "grandchild"
@@ -98,7 +98,7 @@ def test_killing_ends_the_childs_own_children_too(tmp_path: Path, children: list
 
     child.kill()
 
-    assert child.wait(20)
+    assert child.wait(60)
     _wait_until_gone(int(note.read_text()))
 
 
@@ -124,13 +124,13 @@ def test_the_local_host_writes_what_the_trainer_prints_to_its_folder(
     child = LocalHost().start(tmp_path)
     children.append(child)
 
-    assert child.wait(60)
+    assert child.wait(120)
     assert child.exit_code() == 10
     assert "job.json" in (tmp_path / "trainer.log").read_text()
 
 
 def _wait_until_gone(pid: int) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while Path(f"/proc/{pid}").exists() and "Z" not in _state(pid):
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -22,7 +22,7 @@ from tests.finetunes.test_run_pages import form
 
 def card_of(client: Client, cast: Cast, **fields: Any) -> Any:
     """The card once its sample is rendered."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while True:
         card = client.post(f"/p/{cast.project.slug}/tunes/new/card/", fields)
         if b"Reading the tokenizer" not in card.content or time.monotonic() > end:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def stopped(*_):
     sys.exit(14)
 signal.signal(signal.SIGTERM, stopped)
 metrics(1, step=1, total=9, loss=2.0)
-time.sleep(60)
+time.sleep(600)
 """
 COMPLETE = """
 metrics(1, step=1, total=1, loss=2.0)
@@ -160,7 +161,7 @@ def test_a_run_finished_while_no_runner_lived_is_taken_in_without_a_trainer(cast
     process = first.active[run.pk].process
     assert process is not None
     while process.alive():
-        pass
+        time.sleep(0.01)
     take_lease_away(run)
     host = ScriptedHost("sys.exit(1)")
 

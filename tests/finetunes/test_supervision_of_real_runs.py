@@ -22,7 +22,11 @@ from tests.finetunes.factories import make_run, make_version
 from tests.finetunes.runner_process import start_runner
 from tests.finetunes.running import finish, step_until, take_lease_away
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
+    pytest.mark.timeout(900),  # two trainers after one another load their libraries
+]
 
 
 def _event_numbers(run: TrainingRun) -> list[int]:
@@ -139,7 +143,7 @@ def test_a_killed_runner_is_replaced_without_losing_the_trainer(cast: Cast, var_
 
 
 def _wait_for_step(run: TrainingRun, step: int) -> None:
-    end = time.monotonic() + 100
+    end = time.monotonic() + 240
     while run.step < step:
         run.refresh_from_db()
         assert time.monotonic() < end, f"{run.state} {run.error}"
