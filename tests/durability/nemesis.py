@@ -81,7 +81,7 @@ class Nemesis:
         found = self.place.postgres()
         assert found, "Postgres does not run, or cannot be seen"
         found[0].kill()
-        psutil.wait_procs(found, timeout=10)
+        psutil.wait_procs(found, timeout=60)
         time.sleep(blow.broken)
 
     def kill_backend(self, blow: Blow) -> None:

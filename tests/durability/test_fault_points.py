@@ -46,7 +46,7 @@ def start_with(place: Arena, point: str) -> None:
 
 def require_death(place: Arena) -> None:
     """The web process dies at its point."""
-    assert place.place.wait_dead("web", 60) == EXIT_CODE, place.place.said("web")
+    assert place.place.wait_dead("web", 240) == EXIT_CODE, place.place.said("web")
     place.nemesis.web_deaths.append(time.monotonic())
 
 
@@ -89,7 +89,7 @@ def test_death_while_draining_the_spool(place: Arena, point: str) -> None:
     with place.writing(point):
         wait_until(lambda: gateway_answers(place, point), what="a call through the gateway")
         with stopped(place.place.postgres()):
-            wait_until(lambda: place.place.spooled(), what="a spooled call", seconds=60)
+            wait_until(lambda: place.place.spooled(), what="a spooled call", seconds=240)
         require_death(place)
         place.nemesis.mend()
     place.drain(stopping=False)

@@ -22,10 +22,14 @@ from tests.durability.clients import LAST_WORDS_SECONDS, upstream_answer
 from tests.durability.nemesis import Blow, Nemesis
 from tests.durability.place import Place, opened
 from tests.durability.proxy import Proxy
+from tests.durability.records import read_acked
 from tests.gateway.upstream import UpstreamThread
+from tests.journeys.installation import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 DRAIN_SECONDS = 180.0
+FIRST_EVENTS = 50
+"""Answered before anything is broken: a blow that hits no work shows nothing."""
 Say = Callable[[str], None]
 
 
@@ -71,6 +75,13 @@ class Arena:
         finally:
             writer.kill()
             writer.wait()
+
+    def await_acked(self, events: int) -> None:
+        """Wait until the writer has been answered for so many events in all."""
+        wait_until(lambda: self._acked() >= events, what=f"{events} answers", seconds=DRAIN_SECONDS)
+
+    def _acked(self) -> int:
+        return sum(len(acked.verdicts) for acked in read_acked(self.notes))
 
     def drain(self, *, stopping: bool = True) -> None:
         """Wait until nothing waits in the spool or for its digest; `stopping` also in memory."""
@@ -126,15 +137,21 @@ def arena(seed: int, *, asynchronous: bool = False) -> Iterator[Arena]:
         upstream.stop()
 
 
-def torture(blows: Sequence[Blow], seed: int, *, asynchronous: bool, say: Say) -> Report:
-    """Run the blows while the writer writes; returns what the checker found."""
+def torture(
+    blows: Sequence[Blow], seed: int, *, asynchronous: bool, say: Say, events: int = 0
+) -> Report:
+    """Run the blows while the writer writes; returns what the checker found.
+
+    The writer goes on until it has been answered for at least so many `events`.
+    """
     with arena(seed, asynchronous=asynchronous) as arena_:
         with arena_.writing():
+            arena_.await_acked(FIRST_EVENTS)
             for number, blow in enumerate(blows, 1):
                 begun = time.monotonic()
                 arena_.nemesis.strike(blow)
                 say(f"{number:4} {blow.act:18} {time.monotonic() - begun:5.1f} s")
-            time.sleep(1.0)
+            arena_.await_acked(events)
         arena_.drain()
         return arena_.check()
 
