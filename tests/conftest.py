@@ -13,9 +13,11 @@ import hypothesis
 import pytest
 from django.db import connection, connections
 from django.test import Client
+from playwright.sync_api import expect
 
 from requests_log import batcher, partitions, timeline
 from tests import clients, ports
+from tests.browsers import PATIENCE
 from tests.factories import make_api_key, make_member, make_project, make_user
 from tests.requests_log.server import server_in_thread
 from workbench.core import broker, heartbeat, hotcache, hotkeys, hotpool
@@ -156,6 +158,12 @@ def _wait_for_the_database() -> Iterator[None]:
             patch.setattr(module, name, 60)
         patch.setattr(timeline, "LIMIT_MS", 60_000)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _wait_for_the_browser() -> None:
+    """What a page should show may take as long as any other step: the same for every test."""
+    expect.set_options(timeout=PATIENCE)
 
 
 class NoNetwork(OSError):

@@ -20,14 +20,13 @@ from pytest_django.live_server_helper import LiveServer
 from requests_log.datasets.models import Dataset, DatasetVersion
 from requests_log.models import Correction, LoggedRequest, LoggedScore
 from requests_log.review.models import Step
+from tests.browsers import PATIENCE
 from tests.conftest import Cast
 from tests.curate.factories import MORNING, NOON, make_request, make_requests
 from workbench.core.models import Job, Project
 from workbench.core.queue import perform
 
 T = TypeVar("T")
-PATIENCE = 30_000
-"""Milliseconds that a busy machine may take for one step."""
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.slow,
@@ -46,7 +45,6 @@ def page(
     no_kept_connections: None, live_server: LiveServer, cast: Cast, alice: Client
 ) -> Iterator[Page]:
     """Alice's browser; whatever it complains about fails the test."""
-    expect.set_options(timeout=PATIENCE)
     make_requests(cast.project, 12, tags={"route": "checkout"})
     name = settings.SESSION_COOKIE_NAME
     cookie = {"name": name, "value": alice.cookies[name].value, "url": str(live_server)}
@@ -175,6 +173,7 @@ def test_a_span_drawn_over_the_bars_becomes_part_of_the_query(page: Page) -> Non
     expect(page.locator("[data-query]")).to_have_value(
         re.compile(r"^tag\.route:checkout since:2026-11-21T\S+ until:2026-11-21T\S+$")
     )
+    expect(page.locator("[data-row]")).not_to_have_count(12)
     expect(page.locator("[data-row]").first).to_be_visible()
     assert 0 < page.locator("[data-row]").count() < 12
     expect(page.locator("#timeline .main-svg").first).to_be_visible()

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
+from tests.browsers import PATIENCE
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 INLINE = ("data:", "blob:", "about:")
 ABORTED = "net::ERR_ABORTED"  # a poll cut short because the page was left
@@ -74,6 +76,7 @@ def crawl(
     Returns the paths.
     """
     page = context.new_page()
+    page.set_default_timeout(PATIENCE)
     watch.follow(page)
     seen: dict[str, str] = {}
     todo = deque([start])

@@ -13,18 +13,19 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 import stillhouse
+from tests.browsers import PATIENCE
 from tests.clients import opened
 from tests.gateway.upstream import Upstream
 from tests.journeys.browsing import CHROMIUM, Watch, browser, crawl, settled
-from tests.journeys.installation import Installation
+from tests.journeys.installation import Installation, wait_until
 from tests.journeys.visitor import PASSWORD
+from workbench.shell.demo.client import Api
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
     pytest.mark.skipif(CHROMIUM is None, reason="needs the browser Chromium on the path"),
 ]
-PATIENCE = 60_000
 THROUGH_GATEWAY, WITH_SDK = 8, 4
 PLACES = {
     "h": "",
@@ -67,7 +68,6 @@ class Stranger:
 @pytest.fixture(scope="module")
 def stranger(installation: Installation, provider: Upstream) -> Iterator[Stranger]:
     """Set up, make a connection and a key in the browser, then send calls with that key."""
-    expect.set_options(timeout=PATIENCE)
     watch = Watch(installation.url)
     with browser() as chromium:
         page = chromium.new_page()
@@ -78,6 +78,8 @@ def stranger(installation: Installation, provider: Upstream) -> Iterator[Strange
         key = _make_key(page)
         _wait_on_the_log(page, installation.url, key)
         _send_calls(installation.url, provider.url, key)
+        api = Api(installation.url, installation.make_key("Maps"))
+        wait_until(lambda: _are_all_read(api), what="the calls in the log")
         state = page.context.storage_state()
         yield Stranger(installation.url, chromium, state, watch)
 
@@ -143,6 +145,12 @@ def _send_calls(url: str, provider_url: str, key: str) -> None:
         for number in range(WITH_SDK):
             _ask(wrapped, "gpt-test", f"town {number}", stillhouse={"tags": {"route": "search"}})
         assert sdk.flush(60)
+
+
+def _are_all_read(api: Api) -> bool:
+    """Whether every call is in the log with its digest, which comes after its answer."""
+    rows = api.get("requests/?limit=100")["requests"]
+    return len(rows) == THROUGH_GATEWAY + WITH_SDK + 1 and all(row["digested_at"] for row in rows)
 
 
 def _ask(client: Any, model: str, place: str, **more: Any) -> None:
@@ -230,6 +238,7 @@ def test_a_page_that_is_not_there_says_so_and_leads_back(stranger: Stranger, log
 
 def test_signing_out_closes_every_page(stranger: Stranger) -> None:
     page = stranger.browser.new_context().new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(f"{stranger.url}/sign-in/?next=/p/maps/log/")
     page.get_by_label("E-mail address").fill("ada@example.com")
     page.get_by_label("Password").fill(PASSWORD)

@@ -125,8 +125,11 @@ def _train_and_compare(done: Turn, gate: Gate) -> None:
     wait_until(lambda: gate.asked > 10, what="the comparison's calls", seconds=PATIENCE)
     done.killed["worker"] = done.installation.kill("worker")
     done.killed["runner"] = done.installation.kill("runner")
+    trainer = done.installation.find("finetunes.trainer", str(done.folder))
+    assert trainer is not None
     _wait_for_step(done, CHECKPOINTED)
-    done.killed["trainer"] = done.installation.kill("finetunes.trainer", str(done.folder))
+    trainer.kill()  # at once: looking for it among all processes takes longer than some steps
+    done.killed["trainer"] = trainer.pid
     gate.opened.set()
     done.run = _finished(done.api, f"training-runs/{run}")
     done.events = done.api.get(f"training-runs/{run}/events")

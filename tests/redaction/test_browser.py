@@ -14,6 +14,7 @@ from django.test import Client
 from playwright.sync_api import Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from tests.browsers import PATIENCE
 from tests.conftest import Cast
 from workbench.core.models import Project, User
 
@@ -46,6 +47,7 @@ def page(
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         context.add_cookies([cookie])  # type: ignore[list-item]
         opened = context.new_page()
+        opened.set_default_timeout(PATIENCE)
         opened.on("pageerror", lambda problem: complaints.append(str(problem)))
         opened.goto(f"{live_server}/p/{cast.project.slug}/settings/redaction/")
         opened.wait_for_function("window.htmx")
