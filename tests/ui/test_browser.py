@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browsers import PATIENCE
 from tests.ui.pages import served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -36,6 +37,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     """The pattern page; whatever the browser complains about fails the test."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
     opened = context.new_page()
+    opened.set_default_timeout(PATIENCE)
     complaints: list[str] = []
     opened.on(
         "console", lambda said: complaints.append(said.text) if said.type == "error" else None
@@ -76,6 +78,19 @@ def test_rows_are_walked_opened_and_closed_with_keys(page: Page) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("#inspector")).to_be_hidden()
     expect(page.locator("[data-row]").nth(1)).to_be_focused()
+
+
+def test_a_part_of_the_page_that_was_replaced_works_at_once(page: Page) -> None:
+    page.evaluate(
+        """() => {
+          const button = '<button hx-get="/fragment/" hx-target="#inspector">Open</button>';
+          const swap = {swapStyle: "innerHTML", swapDelay: 0};
+          htmx.swap("#inspector", button, {...swap, settleDelay: htmx.config.defaultSettleDelay});
+          document.querySelector("#inspector button").click();
+        }"""
+    )
+
+    expect(page.locator("#inspector h2")).to_have_text("Request")
 
 
 def test_rows_are_one_tab_stop(page: Page) -> None:
@@ -199,6 +214,7 @@ def test_a_toast_is_shown_as_text(page: Page) -> None:
 def test_nothing_is_wider_than_a_phone(browser: Browser, address: str) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844})
     narrow = context.new_page()
+    narrow.set_default_timeout(PATIENCE)
     narrow.goto(f"{address}/charts/")
     expect(narrow.locator(".js-plotly-plot .main-svg").first).to_be_attached()
 
