@@ -118,17 +118,18 @@ def test_the_inspector_edits_tags_and_keeps_its_own_address(page: Page) -> None:
     expect(page.locator(".inspector__head")).to_contain_text("Question 11?")
 
 
-def test_deleted_requests_are_brought_back_with_a_key(page: Page) -> None:
+def test_deleted_requests_are_brought_back_with_a_key(page: Page, cast: Cast) -> None:
+    rows = LoggedRequest.objects.in_project(cast.project)
     for key in ("j", "x", "j", "x", "#"):
         page.keyboard.press(key)
     page.keyboard.press("Enter")
     expect(page.locator("#toasts")).to_contain_text("Deleted 2.")
-    assert read(lambda: LoggedRequest.objects.count()) == 10
+    assert read(rows.count) == 10
 
     page.keyboard.press("u")
 
     expect(page.locator("#toasts")).to_contain_text("2 put back")
-    assert read(lambda: LoggedRequest.objects.count()) == 12
+    assert read(rows.count) == 12
 
 
 def test_a_query_is_completed_by_keyboard_and_mistakes_are_marked_in_place(page: Page) -> None:

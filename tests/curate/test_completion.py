@@ -100,7 +100,10 @@ def test_every_field_can_be_asked_for_offers(logged: Cast, name: str) -> None:
     complete(logged.project, f"{name}{ending}", len(name) + len(ending))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+UNHURRIED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@settings(max_examples=60, suppress_health_check=UNHURRIED)
 @given(st.text('model:tag.x ()*,.<=>"\\-OR 01', max_size=30), st.integers(0, 40))
 def test_whatever_is_typed_is_answered_with_a_place_inside(cast: Cast, text: str, at: int) -> None:
     found = complete(cast.project, text, at)

@@ -188,7 +188,10 @@ terms = st.builds(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+UNHURRIED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@settings(max_examples=150, suppress_health_check=UNHURRIED)
 @given(
     st.text(max_size=40)
     | st.lists(terms, max_size=4).map(lambda some: Query(tuple(some)).to_text())

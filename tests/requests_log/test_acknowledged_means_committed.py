@@ -83,6 +83,7 @@ def await_more(writers: list[Writer]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_kill_nine_loses_and_doubles_nothing_that_was_acknowledged(project: Project) -> None:
     key = make_api_key(project)[1]
     stopping = threading.Event()

@@ -44,6 +44,7 @@ def test_a_healthy_log_has_nothing_to_say() -> None:
 @pytest.mark.usefixtures("project")
 def test_missing_weeks_ahead_are_told_two_weeks_before_they_are_needed() -> None:
     now = datetime.now(UTC)
+    partitions.make_weeks(at=now)
     made = partitions.weeks_around(now)[-1]
 
     still_well = health.upkeep(at=made - timedelta(weeks=health.WEEKS_NEEDED))

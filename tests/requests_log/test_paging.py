@@ -20,6 +20,7 @@ from workbench.core.ids import uuid7
 from workbench.core.models import Project
 from workbench.core.paging import page_of
 
+UNHURRIED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 minutes = st.lists(st.integers(0, 60), max_size=4)
 """When requests were made that arrive between two pages: late ones lie among those shown."""
 
@@ -51,9 +52,7 @@ def pages(project: Project, direction: str, start: str, size: int) -> Iterator[l
         cursor = {direction: str(following)}
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=UNHURRIED)
 @given(
     there=st.lists(st.integers(0, 60), max_size=20),
     arriving=st.lists(minutes, max_size=12),
