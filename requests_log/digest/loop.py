@@ -14,6 +14,7 @@ from django.utils import timezone
 from requests_log import partitions
 from requests_log.bulk.actions import expire
 from requests_log.digest.run import digest_and_seal
+from requests_log.textindex.sealing import Renewal
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class DigestLoop:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="digest")
         self._next_upkeep = time.monotonic()
+        self._renewal = Renewal()
 
     def start(self) -> None:
         self._thread.start()
@@ -55,7 +57,7 @@ class DigestLoop:
         _disconnect()
 
     def _keep_up(self) -> None:
-        """Make the coming weeks' partitions, and final what can no longer be undone."""
+        """Make coming weeks' partitions, final what cannot be undone, and text segments anew."""
         if time.monotonic() < self._next_upkeep:
             return
         self._next_upkeep = time.monotonic() + UPKEEP_SECONDS
@@ -70,6 +72,9 @@ class DigestLoop:
         expired = expire(at=timezone.now())
         if expired:
             logger.info("Made %d bulk actions final", expired)
+        renewed = self._renewal.run()
+        if renewed:
+            logger.info("Made %d segments of the text index anew", renewed)
 
 
 def _disconnect() -> None:

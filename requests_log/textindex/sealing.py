@@ -16,6 +16,10 @@ from requests_log.textindex.segments import MOST_CALLS
 
 MOST_BYTES = 32 << 20
 """Folded bytes that one segment is made of (but always one request's)."""
+WORN_SHARE = 0.25
+"""Share of a segment's requests that are gone for good from which on it is made anew."""
+LOOKED_AFTER = 20
+"""Segments looked after in one round of upkeep: all of a large log's within a day."""
 LOOK_EVERY = 256
 """New requests of a project after which it is looked whether a segment's worth waits."""
 
@@ -48,6 +52,40 @@ _TEXTS = """
 SELECT d.id, d.search FROM requests_log_digest d
 WHERE d.project_id = %s AND d.id = ANY(%s) AND d.id BETWEEN %s AND %s ORDER BY d.id
 """
+_NEXT_SEGMENTS = """
+SELECT project_id, id, ids, oldest, newest FROM requests_log_text_segment
+WHERE id > %s ORDER BY id LIMIT %s
+"""
+_THERE = """
+SELECT count(*) FROM requests_log_digest
+WHERE project_id = %s AND id = ANY(%s) AND id BETWEEN %s AND %s
+"""
+
+
+class Renewal:
+    """Makes segments anew whose requests are gone, some at each call, in turn."""
+
+    def __init__(self) -> None:
+        self._behind = 0
+
+    def run(self) -> int:
+        """Look after the next segments; returns how many were made anew."""
+        with connection.cursor() as cursor:
+            cursor.execute(_NEXT_SEGMENTS, [self._behind, LOOKED_AFTER])
+            segments = cursor.fetchall()
+        self._behind = segments[-1][1] if len(segments) == LOOKED_AFTER else 0
+        worn = [segment[:2] for segment in segments if _is_worn(*segment)]
+        for project_id, segment_id in worn:
+            seal_again(project_id, segment_id)
+        return len(worn)
+
+
+def _is_worn(project_id: int, _: int, kept: bytes, oldest: UUID, newest: UUID) -> bool:
+    ids = [id_at(kept, place) for place in range(len(kept) // 16)]
+    with connection.cursor() as cursor:
+        cursor.execute(_THERE, [project_id, ids, oldest, newest])
+        there = int(cursor.fetchone()[0])
+    return len(ids) - there >= WORN_SHARE * len(ids)
 
 
 class Sealer:

@@ -14,6 +14,8 @@ from django.db import connection
 from requests_log.digest.loop import DigestLoop
 from requests_log.digest.run import MAX_ATTEMPTS, digest_once
 from requests_log.models import Digest, LoggedRequest, RequestBody, Undigested
+from requests_log.textindex.models import TextSegment
+from requests_log.textindex.sealing import seal
 from tests.gateway.conftest import wait_until
 from tests.requests_log.factories import RESPONSE, make_call, store_calls
 from workbench.core.errors import OperatorProblem
@@ -281,3 +283,20 @@ def test_the_loop_digests_what_arrives_and_stops_when_told(project: Project) -> 
     loop.stop()
 
     assert not any(thread.name == "digest" for thread in threading.enumerate())
+
+
+def test_the_loop_renews_the_text_index_of_what_is_gone(project: Project) -> None:
+    store_calls([make_call(project)])
+    digest_once()
+    seal(project.pk)
+    Digest.objects.in_project(project).delete()
+    loop = DigestLoop()
+
+    loop.start()
+    for _ in range(200):
+        if not TextSegment.objects.filter(project=project).exists():
+            break
+        threading.Event().wait(0.05)
+    loop.stop()
+
+    assert not TextSegment.objects.filter(project=project).exists()

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from requests_log.finding import found_ids, text_page
-from requests_log.models import LoggedRequest, LoggedRequestQuerySet
+from requests_log.models import Digest, LoggedRequest, LoggedRequestQuerySet
 from requests_log.search import read_filter
 from requests_log.selection import Selection
 from requests_log.textindex import sealing
@@ -175,14 +175,33 @@ def test_a_bulk_selection_by_text_holds_each_match_once(cast: Cast) -> None:
     assert selection.count(cast.project, cap=10) == 2
 
 
-def test_a_search_reads_no_table_from_end_to_end(cast: Cast) -> None:
-    made = log(cast.project, ["refund"] * 3, sealed=3)
-    with connection.cursor() as cursor:
-        for table in ("request", "digest", "body", "text_segment", "text_waiting"):
-            cursor.execute(f"ANALYZE requests_log_{table}")
-        cursor.execute("SET LOCAL enable_seqscan = off")
-    rows, _ = search(cast.project, "refund")
+def test_upkeep_makes_segments_anew_of_which_much_is_gone(cast: Cast) -> None:
+    made = log(cast.project, [f"refund {number}" for number in range(12)], sealed=12)
+    worn, sound, empty = made[:3], made[3:6], made[6:9]
+    Digest.objects.filter(id__in=[worn[0], *empty]).delete()
 
-    plan = rows.filter(id__in=made, id__range=(made[0], made[-1])).order_by("-id").explain()
+    renewed = sealing.Renewal().run()
 
-    assert "Seq Scan" not in plan
+    segments = TextSegment.objects.filter(project=cast.project).order_by("oldest")
+    assert renewed == 2
+    assert [(one.oldest, one.calls) for one in segments] == [
+        (worn[1], 2),
+        (sound[0], 3),
+        (made[9], 3),
+    ]
+    assert found(cast.project, "refund") == [*made[:8:-1], *sound[::-1], *worn[:0:-1]]
+
+
+def test_upkeep_looks_at_some_segments_at_a_time_and_begins_again(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = log(cast.project, [f"refund {number}" for number in range(6)], sealed=6)
+    monkeypatch.setattr(sealing, "LOOKED_AFTER", 1)
+    upkeep = sealing.Renewal()
+    Digest.objects.filter(id=made[3]).delete()
+
+    assert [upkeep.run(), upkeep.run()] == [0, 1]
+
+    Digest.objects.filter(id=made[0]).delete()
+    assert [upkeep.run() for _ in range(3)] == [0, 0, 1]
+    assert found(cast.project, "refund") == [made[5], made[4], made[2], made[1]]
