@@ -8,6 +8,7 @@ in time, and those tell at once whether matches are few, and which.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -18,8 +19,9 @@ from requests_log.search import Filter, Lead
 from requests_log.search.models import RequestScore
 from workbench.core.models import Project
 
-LOOKED_AT = 50_000
+LOOKED_AT = 25_000
 """Of so many of the latest requests matches are counted where they are many and far apart."""
+_BY_TIME = attrgetter("int")
 _WHERE: dict[str, tuple[Any, str, int]] = {
     "tag": (RequestRow, "id", 5_000),
     "cost": (Digest, "id", 5_000),
@@ -75,4 +77,4 @@ class Leads:
         model, column, most = _WHERE[lead.name]
         rows = model.objects.in_project(self._project).filter(lead.condition).order_by()
         found: list[UUID] = list(rows.values_list(column, flat=True)[: most + 1])
-        return None if len(found) > most else sorted(set(found), reverse=True)
+        return None if len(found) > most else sorted(set(found), key=_BY_TIME, reverse=True)

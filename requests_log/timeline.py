@@ -34,7 +34,7 @@ from workbench.core.ids import floor_of, time_of
 from workbench.core.models import Project
 
 MOST_BARS = 60
-SAMPLE, LOOKED_AT = 500, 1_000
+SAMPLE, LOOKED_AT = 500, 500
 LIMIT_MS = 3_000
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _STEPS = [1, 5, 15, 30, _MINUTE, 5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE, _HOUR, 3 * _HOUR]

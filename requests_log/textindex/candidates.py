@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -55,7 +55,9 @@ FROM (
 ) s {_SPAN}
 ORDER BY s.newest DESC, s.id DESC
 """  # noqa: S608 - constants
-_IDS = "SELECT id, ids FROM requests_log_text_segment WHERE project_id = %s AND id = ANY(%s)"
+_IDS = (
+    "SELECT id, ids FROM requests_log_text_segment WHERE project_id = %s AND id = ANY(%s::bigint[])"
+)
 _SOME_IDS = """
 SELECT substring(s.ids FROM one.place * 16 + 1 FOR 16)
 FROM unnest(%s::bigint[], %s::int[]) AS one (segment, place)
@@ -148,16 +150,21 @@ def _ids(project_id: int, hits: Hits) -> Iterator[bytes]:
     whole = [segment for segment, places in hits.items() if len(places) >= WORTH_WHOLE]
     some = [(segment, place) for segment in hits.keys() - whole for place in hits[segment]]
     if whole:
-        for segment, kept in _all(_IDS, [project_id, whole]):
+        for segment, kept in _all(_IDS, [project_id, _array(whole)]):
             yield from (bytes(kept[place * 16 : place * 16 + 16]) for place in hits[segment])
     if some:
         segments, places = zip(*some, strict=True)
-        for (kept,) in _all(_SOME_IDS, [list(segments), list(places), project_id]):
+        for (kept,) in _all(_SOME_IDS, [_array(segments), _array(places), project_id]):
             yield bytes(kept)
 
 
 def _waiting(project_id: int, before: bytes) -> list[bytes]:
     return [row[0].bytes for row in _all(_WAITING, [project_id, before.hex()])]
+
+
+def _array(numbers: Iterable[int]) -> str:
+    """Numbers as Postgres reads an array; much faster than one parameter for each."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _all(statement: str, given: Any) -> list[Any]:
