@@ -184,3 +184,21 @@ def test_the_pages_tell_it_and_do_it(
     assert "corrected since" not in text_of(alice.get(address))
     assert "corrected since" not in text_of(alice.get(f"{base}/of-request/{row.id}/"))
     assert "Before it was edited" in text_of(alice.get(address))
+
+
+def test_programs_take_corrections_over_too(
+    cast: Cast, api: Client, row: RequestRow, dataset: Dataset
+) -> None:
+    base = "/api/v1/datasets/answers"
+    one = f"{base}/examples/{example_of(dataset).pk}/take-correction"
+    correct(cast, row)
+
+    taken = api.post(one)
+    again = api.post(one)
+    correct(cast, row, "four")
+    all_of_them = api.post(f"{base}/take-corrections")
+
+    assert taken.json()["messages"][-1]["content"] == "Four."
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "nothing_changed")
+    assert all_of_them.json() == {"changed": 1, "left": 0, "job": None}
+    assert example_of(dataset).content.answer == "four"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from requests_log.datasets.api import examples, hygiene, imports, versions, views
+from requests_log.datasets.api import corrections, examples, hygiene, imports, versions, views
 from requests_log.datasets.erasure import api as erasure
 from requests_log.datasets.export import api as export
 from workbench.core.patterns import UUID
@@ -18,6 +18,12 @@ urlpatterns = [
     re_path(_ONE + r"/?$", views.dataset, name="dataset"),
     re_path(_ONE + r"/examples/?$", views.examples, name="examples"),
     re_path(_ONE + rf"/examples/(?P<example_id>{UUID})/?$", examples.example, name="example"),
+    re_path(
+        _ONE + rf"/examples/(?P<example_id>{UUID})/take-correction/?$",
+        corrections.take_correction,
+        name="take-correction",
+    ),
+    re_path(_ONE + r"/take-corrections/?$", corrections.take_corrections, name="take-corrections"),
     re_path(_ONE + r"/imports/?$", imports.imports, name="imports"),
     re_path(_ONE + r"/imports/hub/?$", imports.load_hub, name="load-hub"),
     re_path(_IMPORT + r"/?$", imports.one_import, name="import"),
