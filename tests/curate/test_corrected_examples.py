@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from requests_log.datasets import corrected
@@ -21,6 +24,8 @@ from tests.curate.factories import NOON, make_dataset, make_request, make_row
 from tests.curate.test_log_pages import client_of, text_of
 from workbench.core.models import Job
 from workbench.core.queue import perform
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -59,6 +64,21 @@ def test_a_correction_made_later_is_told_and_one_made_before_is_not(
     assert behind(dataset) == 1
     assert behind(later) == 0
     assert example_of(later).content.answer == "Four."
+
+
+def test_examples_from_before_the_upgrade_know_the_corrections_made_before_them(
+    cast: Cast, row: RequestRow, dataset: Dataset
+) -> None:
+    added = example_of(dataset).created_at
+    for answer, when in (("Four.", added - HOUR), ("four", added - HOUR), ("IV", added + HOUR)):
+        correct_answer(cast.project, row.id, answer=read_answer(answer), by=None, at=when)
+    migration = import_module("requests_log.datasets.migrations.0007_corrections_seen")
+
+    with connection.cursor() as cursor:
+        cursor.execute(migration.SEEN)
+
+    assert example_of(dataset).correction == 2
+    assert behind(dataset) == 1
 
 
 def test_the_correction_is_taken_over_and_frozen_versions_stay(
