@@ -140,8 +140,10 @@ def neighbours(
     """The requests just before and just after, by time, among those that match the query."""
     wanted = read_filter(query, at=at)
     condition = Q() if wanted.problems else wanted.condition
-    rows = LoggedRequest.objects.in_project(project).filter(condition)
-    ids = rows.values_list("id", flat=True)
-    older = ids.filter(id__lt=request_id).order_by("-id").first()
-    newer = ids.filter(id__gt=request_id).order_by("id").first()
-    return older, newer
+    with planned():
+        search = None if wanted.needles else search_for(project, wanted)
+        whole = LoggedRequest.objects.in_project(project).filter(condition)
+        ids = (search.newest(WINDOW) if search else whole).values_list("id", flat=True)
+        older = ids.filter(id__lt=request_id).order_by("-id").first()
+        newer = ids.filter(id__gt=request_id).order_by("id").first()
+        return older, newer

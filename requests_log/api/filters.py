@@ -11,7 +11,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from requests_log.finding import text_page
+from requests_log.leads import Leads
 from requests_log.models import LoggedRequest, LoggedRequestQuerySet, Status
+from requests_log.querysets import planned
 from requests_log.search import Filter, read_filter
 from workbench.core.errors import InvalidInput
 from workbench.core.models import Project
@@ -66,11 +68,14 @@ def asked_page(project: Project, asked: Mapping[str, str], *, at: datetime) -> P
     """
     wanted = _wanted(asked, at=at)
     before, size = asked.get("before", ""), page_size(asked.get("limit", ""))
-    if wanted.needles:
-        rows = _narrowed(project, asked, wanted.rest)
-        return text_page(project, rows, wanted.needles, before=before, size=size)
-    rows = _narrowed(project, asked, wanted.condition)
-    return page_of(rows.for_list(), before=before, size=size)
+    with planned():
+        few = Leads(project).few(wanted)
+        if few is None and not wanted.needles:
+            rows = _narrowed(project, asked, wanted.condition)
+            return page_of(rows.for_list(), before=before, size=size)
+        rows = _narrowed(project, asked, wanted.rest if few is None else few.condition)
+        among = None if few is None else few.ids
+        return text_page(project, rows, wanted.needles, among=among, before=before, size=size)
 
 
 def _wanted(asked: Mapping[str, str], *, at: datetime) -> Filter:

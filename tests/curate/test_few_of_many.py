@@ -11,7 +11,8 @@ from django.test import Client
 
 from requests_log import leads
 from requests_log import timeline as timelines
-from requests_log.listing import Listing, listing
+from requests_log.api.filters import asked_page
+from requests_log.listing import Listing, listing, neighbours
 from requests_log.models import Digest, LoggedRequest, RequestRow
 from requests_log.search import read_filter
 from requests_log.timeline import Timeline, timeline
@@ -109,6 +110,25 @@ def test_pages_of_matches_go_on_in_both_directions(
 
     assert [row.id for row in older.page.rows] == log[18::-2]
     assert [row.id for row in newer.page.rows] == log[28:20:-2]
+
+
+@pytest.mark.usefixtures("share")
+def test_a_request_lies_between_the_matches_before_and_after(cast: Cast, log: list[UUID]) -> None:
+    found = neighbours(cast.project, log[15], query="tag.route:a", at=NOON)
+    last = neighbours(cast.project, log[28], query="tag.route:a", at=NOON)
+
+    assert found == (log[14], log[16])
+    assert last == (log[26], None)
+
+
+@pytest.mark.usefixtures("share")
+def test_the_api_pages_through_the_same_matches(cast: Cast, log: list[UUID]) -> None:
+    asked = {"q": "tag.route:a cost:>0.2", "before": str(log[20]), "limit": "3", "status": "ok"}
+
+    page = asked_page(cast.project, asked, at=NOON)
+
+    assert [row.id for row in page.rows] == [log[18], log[16], log[14]]
+    assert page.older == log[14]
 
 
 @pytest.mark.usefixtures("log")
