@@ -27,7 +27,7 @@ from workbench.core.errors import InvalidInput
 from workbench.core.models import Project
 from workbench.core.paging import PAGE_SIZE, Page, cursor
 
-FIRST_RUN, MOST_RUN = 200, 3_200
+FIRST_RUN, MOST_RUN = 200, 4_000
 """Candidates looked at in one statement, at first and later."""
 MOST_NEWER = 50_000
 """Matches newer than a page that are looked through for the page before it."""

@@ -80,7 +80,7 @@ def _found_listing(
     search: Search, wanted: Filter, leads: Leads, *, before: str, after: str, at: datetime
 ) -> Listing:
     """The page of a query whose newest matches are found once for all its parts."""
-    project, cap = search.project, TEXT_COUNT_CAP if wanted.needles else COUNT_CAP
+    project, cap = search.project, TEXT_COUNT_CAP if wanted.needles else WINDOW
     found = search.found(cap + 1)
     page = search.page(before, after) if before or after else first_page(project, found)
     rows = rows_of(project, found[:WINDOW])
