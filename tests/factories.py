@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
@@ -35,7 +37,16 @@ def make_api_key(
     return key, str(text)
 
 
-def require_nobody_stays() -> None:
-    """Whoever stays is met by another test, in an order nobody can foresee."""
-    left = [*User.objects.values_list("name", flat=True)]
-    assert not left, f"This test really committed people and did not remove them: {left}"
+@contextmanager
+def nobody_stays() -> Iterator[None]:
+    """Whoever or whatever stays is met by another test, in an order nobody can foresee."""
+    before = _who_is_there()
+    yield
+    left = _who_is_there() - before
+    assert not left, f"This test really committed these and did not remove them: {left}"
+
+
+def _who_is_there() -> set[tuple[str, int, str]]:
+    people = (("person", *row) for row in User.objects.values_list("pk", "name"))
+    projects = (("project", *row) for row in Project.objects.values_list("pk", "name"))
+    return {*people, *projects}

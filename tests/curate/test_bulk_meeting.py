@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -20,6 +19,8 @@ from requests_log.selection import Selection
 from requests_log.tagging import read_tagging, tag_requests
 from tests.curate.factories import NOON, make_requests
 from tests.factories import make_project
+from tests.gateway.conftest import wait_until
+from tests.requests_log.conftest import forget_project
 from tests.requests_log.conftest import transactional_db as transactional_db
 from workbench.core.ids import uuid7
 from workbench.core.models import Job, Project
@@ -30,8 +31,10 @@ ROWS = 40
 
 
 @pytest.fixture
-def project(transactional_db: None) -> Project:
-    return make_project(name="Meeting")
+def project(transactional_db: None) -> Iterator[Project]:
+    made = make_project(name="Meeting")
+    yield made
+    forget_project(made)
 
 
 def tag(project: Project, value: str) -> BulkAction:
@@ -53,12 +56,17 @@ def alone(work: Callable[[], T]) -> T:
 
 def await_waiter() -> None:
     """Until somebody waits for a lock that another transaction has."""
+    asked = """
+        SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE NOT granted AND datname = current_database()
+    """
+
+    def is_there() -> bool:
+        cursor.execute(asked)
+        return bool(cursor.fetchone()[0])
+
     with connection.cursor() as cursor:
-        while True:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-            time.sleep(0.01)
+        wait_until(is_there)
 
 
 def change_while(project: Project, work: Callable[[], BulkAction]) -> BulkAction:

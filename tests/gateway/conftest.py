@@ -19,7 +19,7 @@ from django.db import connections
 from requests_log import bodies
 from requests_log.models import LoggedRequest, body_of
 from tests.clients import opened
-from tests.factories import make_api_key, make_project, require_nobody_stays
+from tests.factories import make_api_key, make_project, nobody_stays
 from tests.gateway.upstream import Upstream, UpstreamThread
 from workbench.core.models import Project
 from workbench.gateway import asgi as gateway_asgi
@@ -127,8 +127,8 @@ def transactional_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[
     here `world` deletes the project it made.
     """
     with django_db_blocker.unblock():
-        yield
-        require_nobody_stays()
+        with nobody_stays():
+            yield
         connections.close_all()
 
 

@@ -11,7 +11,7 @@ from django.db import connection
 
 import requests_log.tasks  # noqa: F401 - says how an import is done
 from requests_log.importers.models import Import
-from tests.factories import make_project, require_nobody_stays
+from tests.factories import make_project, nobody_stays
 from tests.requests_log.conftest import forget_project
 from workbench.core import broker
 from workbench.core.models import Job, Project
@@ -21,8 +21,8 @@ from workbench.core.models import Job, Project
 def transactional_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Rows are committed, because the store's own connections read and write them."""
     with django_db_blocker.unblock():
-        yield
-        require_nobody_stays()
+        with nobody_stays():
+            yield
         broker.close_broker()  # its connection would outlive the test database
         connection.close()
 

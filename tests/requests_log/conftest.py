@@ -19,7 +19,7 @@ from tests.factories import (
     make_member,
     make_project,
     make_user,
-    require_nobody_stays,
+    nobody_stays,
 )
 from workbench.core import broker
 from workbench.core.models import Job, Project, Role
@@ -70,9 +70,9 @@ def transactional_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[
     name is what makes a file of such tests get a database when it runs alone.
     """
     with django_db_blocker.unblock():
-        yield
-        broker.close_broker()  # jobs asked for were really hinted at
-        require_nobody_stays()
+        with nobody_stays():
+            yield
+            broker.close_broker()  # jobs asked for were really hinted at
         connection.close()
 
 
