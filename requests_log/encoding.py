@@ -44,6 +44,7 @@ LONG_TEXTS = ("error_message", "end_user", "session")
 _TEXTS = (*SHORT_TEXTS, *LONG_TEXTS)
 _LIMITS = [TEXT_LIMIT] * len(SHORT_TEXTS) + [LONG_TEXT_LIMIT] * len(LONG_TEXTS)
 _texts_of = attrgetter(*_TEXTS)
+_ZSTD, _RAW = wire.text(Codec.ZSTD.value), wire.text(Codec.RAW.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ def _body_row(call: Call, key: tuple[bytes, bytes]) -> wire.Fields:
     keep = compress if big else bytes
     return [
         *key,
-        wire.text(Codec.ZSTD.value if big else Codec.RAW.value),
+        _ZSTD if big else _RAW,
         wire.binary(keep(call.request)),
         wire.binary(request_digest),
         wire.binary(None if call.response is None else keep(call.response)),

@@ -1,4 +1,4 @@
-"""API keys on the paths that skip Django: looked up once in a few seconds, checked every time.
+"""API keys on the paths that skip Django: looked up and checked once in a few seconds.
 
 A revoked key stops working within `FRESH_SECONDS`. While the database is away a key that was seen
 lately goes on working, because nobody can revoke it then either; an unknown key does not.
@@ -11,13 +11,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from workbench.core.keys import KeyText, bearer
+from workbench.core.keys import bearer
 from workbench.core.models import Scope
 from workbench.core.perloop import PerLoop
 
@@ -85,6 +85,7 @@ class KeyCache:
         self._found: OrderedDict[str, _Entry] = OrderedDict()
         self._missing: OrderedDict[str, _Entry] = OrderedDict()
         self._lookups: dict[str, asyncio.Task[_Entry]] = {}
+        self._proven: dict[str, _Entry] = {}
 
     async def find(self, header: str) -> HotKey | None:
         """The usable key in an `Authorization` header, or None.
@@ -92,14 +93,27 @@ class KeyCache:
         Raises:
             KeysUnavailable: the database is away and the key was not seen lately.
         """
+        proven = self._proven.get(header)
+        if proven is not None and self._clock() <= proven.renew_at and _is_valid(proven.key):
+            return proven.key
         text = bearer(header)
         if text is None:
             return None
-        key = (await self._entry(text.prefix)).key
-        return key if key is not None and _is_good(key, text) else None
+        entry = await self._entry(text.prefix)
+        if not _is_valid(entry.key) or not text.matches(entry.key.digest):
+            return None
+        self._remember(header, entry)
+        return entry.key
+
+    def _remember(self, header: str, entry: _Entry) -> None:
+        """What was proven by its digest need not be again while the same entry is fresh."""
+        if len(self._proven) >= REMEMBERED:
+            self._proven.clear()
+        self._proven[header] = entry
 
     def forget(self) -> None:
         """Ask the database again at the next use of every key."""
+        self._proven.clear()
         self._found.clear()
         self._missing.clear()
 
@@ -175,8 +189,8 @@ class KeyCache:
         return entry
 
 
-def _is_good(key: HotKey, text: KeyText) -> bool:
-    return text.matches(key.digest) and not key.is_expired(time.time())
+def _is_valid(key: HotKey | None) -> TypeGuard[HotKey]:
+    return key is not None and not key.is_expired(time.time())
 
 
 _caches: PerLoop[KeyCache] = PerLoop()
