@@ -9,7 +9,6 @@ from decimal import Decimal
 from functools import partial
 
 import aiohttp
-from django.conf import settings
 
 from requests_log.calls import Call
 from workbench.gateway.answers import Receive, Refusal, Send, broken, send_refusal
@@ -154,7 +153,7 @@ class Exchange:
         """The upstream's own error, read whole so that it cannot echo the credential."""
         body = bytearray()
         while len(body) <= LONGEST_ERROR_BODY:
-            guard.expect(Stop.IDLE, float(settings.GATEWAY_IDLE_SECONDS))
+            guard.expect_more()
             chunk = await response.content.readany()
             if not chunk:
                 break
@@ -259,7 +258,7 @@ async def _start(
 
 async def _read(call: ModelCall, response: aiohttp.ClientResponse, guard: Guard) -> bytes:
     """The next piece; empty at the end. A slow caller counts as idle like a slow upstream."""
-    guard.expect(Stop.IDLE, float(settings.GATEWAY_IDLE_SECONDS))
+    guard.expect_more()
     chunk = await response.content.readany()
     if chunk and not call.timing.first_byte:
         call.timing.first_byte = time.perf_counter()

@@ -7,10 +7,12 @@ import enum
 from types import TracebackType
 from typing import Self
 
+from django.conf import settings
+
 from workbench.gateway.answers import Receive
 
 UNWATCHED_SECONDS = 0.02
-"""A call that is over so soon is over before anybody's leaving would stop it."""
+"""A call that is over so soon is over before a deadline, or before leaving would stop it."""
 
 
 class Stop(enum.StrEnum):
@@ -45,6 +47,7 @@ class Guard:
         self._reason = Stop.CLIENT_GONE
         self._timer: asyncio.TimerHandle | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._idle_seconds = float(settings.GATEWAY_IDLE_SECONDS)
 
     async def __aenter__(self) -> Self:
         self._watching = self._loop.call_later(UNWATCHED_SECONDS, self._begin_to_watch)
@@ -54,8 +57,12 @@ class Guard:
         """What happens next has this long; then the call is stopped for `reason`."""
         self._reason = reason
         self._deadline = self._loop.time() + seconds
-        if self._timer is None or self._timer.when() > self._deadline:
+        if self._watch is not None and (self._timer is None or self._timer.when() > self._deadline):
             self._arm()
+
+    def expect_more(self) -> None:
+        """The next piece of an answer has as long as the settings say."""
+        self.expect(Stop.IDLE, self._idle_seconds)
 
     def wait_for_ever(self) -> None:
         """What happens next may take as long as it takes; somebody else keeps the time."""
@@ -79,6 +86,7 @@ class Guard:
 
     def _begin_to_watch(self) -> None:
         self._watch = self._loop.create_task(self._wait_for_the_client_to_leave())
+        self._look()
 
     async def _wait_for_the_client_to_leave(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
