@@ -41,13 +41,15 @@ FROM datasets_incoming
 ORDER BY sha256
 ON CONFLICT (project_id, sha256) DO NOTHING
 """
+# Each content is looked up by its hash. As a join, Postgres, which has no statistics of a table that
+# was made a moment ago, would read all contents of the project for every two thousand rows.
 _EXAMPLES = """
 INSERT INTO datasets_example (id, dataset_id, content_id, fingerprint, provenance, request_id,
                               source_id, line, correction)
-SELECT i.id, %s::uuid, c.id, i.fingerprint, i.provenance, i.request_id, i.source_id, i.line,
-       i.correction
+SELECT i.id, %s::uuid,
+       (SELECT c.id FROM datasets_content c WHERE c.project_id = %s AND c.sha256 = i.sha256),
+       i.fingerprint, i.provenance, i.request_id, i.source_id, i.line, i.correction
 FROM datasets_incoming i
-JOIN datasets_content c ON c.project_id = %s AND c.sha256 = i.sha256
 ORDER BY i.id
 ON CONFLICT (dataset_id, content_id) DO NOTHING
 RETURNING id

@@ -89,3 +89,36 @@ def test_an_adding_job_that_broke_goes_on_behind_its_last_step(
     assert job.result == {"added": 8, "duplicates": 0, "skipped": {}}
     assert (job.state, job.attempt) == (Job.State.SUCCEEDED, 2)
     assert Example.objects.in_dataset(dataset).count() == 8
+
+
+# What this transaction read of the contents: by going through all, or by an index.
+_CONTENTS_READ = """
+SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
+WHERE relname = 'datasets_content'
+"""
+_CONTENTS = """
+INSERT INTO datasets_content (project_id, payload, sha256, question, answer, turns,
+                              prompt_characters, answer_characters)
+SELECT %s, payload, sha256(payload), 'question', 'answer', 1, 8, 6
+FROM generate_series(1, %s) AS n, LATERAL (SELECT repeat(n::text, 200)::bytea) AS made (payload)
+"""
+
+
+def contents_read() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_CONTENTS_READ)
+        return int(cursor.fetchone()[0])
+
+
+def test_adding_does_not_read_the_contents_that_are_there_already(cast: Cast) -> None:
+    there = 20_000
+    with connection.cursor() as cursor:
+        cursor.execute(_CONTENTS, [cast.project.pk, there])
+    dataset = make_dataset(cast.project)
+    ids = [row.id for row in make_requests(cast.project, 20)]
+    before = contents_read()
+
+    outcome = harvest_chunk(dataset, ids)
+
+    assert outcome.added == len(ids)
+    assert contents_read() - before < there / 10
