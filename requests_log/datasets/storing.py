@@ -41,8 +41,8 @@ FROM datasets_incoming
 ORDER BY sha256
 ON CONFLICT (project_id, sha256) DO NOTHING
 """
-# Each content is looked up by its hash. As a join, Postgres, which has no statistics of a table that
-# was made a moment ago, would read all contents of the project for every two thousand rows.
+# Each content is looked up by its hash. As a join, Postgres, which has no statistics of a table
+# made a moment ago, would read all contents of the project for every two thousand rows.
 _EXAMPLES = """
 INSERT INTO datasets_example (id, dataset_id, content_id, fingerprint, provenance, request_id,
                               source_id, line, correction)
