@@ -141,13 +141,21 @@ def _changed(before: Said | None, after: Said | None, *, by_word: bool) -> Line:
 
 
 def _facts(logged: LoggedRequest, other: LoggedRequest) -> list[Fact]:
-    facts = [Fact(name, getattr(logged, name), getattr(other, name)) for name in _PLAIN]
+    facts = [
+        Fact(label, getattr(logged, name), getattr(other, name)) for name, label in _PLAIN.items()
+    ]
     one, two = _parameters(logged), _parameters(other)
     names = sorted((one.keys() | two.keys()) - {"model"})  # which stands above them
     return facts + [Fact(name, one.get(name), two.get(name)) for name in names]
 
 
-_PLAIN = ("status", "prompt_name", "prompt_version", "model_used", "finish_reason")
+_PLAIN = {
+    "status": "Status",
+    "prompt_name": "Prompt",
+    "prompt_version": "Prompt version",
+    "model_used": "Answered by",
+    "finish_reason": "Finished",
+}
 
 
 def _parameters(logged: LoggedRequest) -> dict[str, str]:

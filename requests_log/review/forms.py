@@ -16,6 +16,13 @@ else:
     Base = forms.ModelForm
 
 
+class ShareField(forms.FloatField):
+    """A number of percent, shown without a fraction that says nothing."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class PolicyForm(Base):
     """What enters the queue by itself, and what becomes of it."""
 
@@ -59,7 +66,7 @@ class PolicyForm(Base):
             empty_label="No dataset",
         )
         for name in ("sample_percent", "overlap_percent"):
-            self.fields[name] = forms.FloatField(
+            self.fields[name] = ShareField(
                 min_value=0,
                 max_value=100,
                 label=self.Meta.labels[name],

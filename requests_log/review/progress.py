@@ -50,7 +50,7 @@ class Progress:
     @property
     def words(self) -> str:
         """Progress, pace and what is to be expected."""
-        parts = [f"{self.done:,} of {self.done + self.left:,}"]
+        parts = [f"{self.done:,} of {self.done + self.left:,} done"]
         if self.pace:
             parts.append(f"{self.pace:,.0f} an hour")
         if self.pace and self.left:

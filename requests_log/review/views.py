@@ -117,7 +117,7 @@ def policy(request: ProjectRequest) -> HttpResponse:
         saved = form.save(commit=False)
         saved.filled_until = None  # what the new rules want of the last days enters too
         saved.save()
-        messages.success(request, "Saved. What the last 7 days hold of it enters, and what comes.")
+        messages.success(request, "Saved. What fits of the last 7 days enters, and then new ones.")
         return redirect("review:queue", project=request.project.slug)
     context = {"tab": "policy", "form": form}
     return render(request, "review/policy.html", context, status=422 if form.errors else 200)

@@ -70,6 +70,8 @@ def test_a_request_is_equal_to_itself(cast: Cast) -> None:
 
     assert found.is_equal
     assert not any(fact.differs for fact in found.facts)
+    names = [fact.name for fact in found.facts]
+    assert names == ["Status", "Prompt", "Prompt version", "Answered by", "Finished"]
 
 
 def test_parameters_and_tools_that_differ_are_told(cast: Cast) -> None:

@@ -190,6 +190,7 @@ def test_the_pages_tell_it_and_do_it(
     seen = text_of(client_of(cast.victor).get(address))
     refused = client_of(cast.victor).post(f"{address}take-correction/")
     assert "1 example behind a correction" in listed
+    assert "The answer of its request was corrected after it was added." in listed
     assert "corrected since" in listed
     assert "<ins>&lt;b&gt;Four&lt;/b&gt;</ins>" in page
     assert "take-correction" in page

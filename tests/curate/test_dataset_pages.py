@@ -99,7 +99,7 @@ def test_the_quality_page_counts_what_is_there(alice: Client, cast: Cast) -> Non
     assert (quality.examples, quality.groups, quality.repeated, quality.conflicts) == (4, 3, 1, 1)
     assert quality.labels == [Share("yes", 3), Share("no", 1)]
     assert sum(one.count for one in quality.bins) == 4
-    assert "Conflicting answers" in page
+    assert "Conflicts" in page
     assert "lengths-figure" in page
 
 

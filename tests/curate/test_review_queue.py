@@ -331,7 +331,7 @@ def test_progress_counts_what_is_left_for_this_person(cast: Cast) -> None:
     found = progress_of(cast.project, by=cast.alice, at=at)
 
     assert (found.done, found.left, found.pace) == (2, 2, 60)
-    assert found.words == "2 of 4, 60 an hour, about 2 min left"
+    assert found.words == "2 of 4 done, 60 an hour, about 2 min left"
 
 
 def test_a_break_does_not_slow_the_pace() -> None:
@@ -384,12 +384,14 @@ def test_a_policy_is_saved_and_one_that_makes_no_sense_is_not(alice: Client, cas
     url = f"/p/{cast.project.slug}/queue/policy/"
     form = {"sample_percent": "10", "overlap_percent": "5", "score_name": "helpful"}
 
+    empty = alice.get(url).content.decode()
     refused = alice.post(url, form)
     saved = alice.post(url, form | {"score_below": "0.5"})
     foreign = alice.post(
         url, form | {"score_below": "1", "dataset": str(make_dataset(cast.other_project).pk)}
     )
 
+    assert 'name="sample_percent" value="0"' in empty
     assert (refused.status_code, saved.status_code, foreign.status_code) == (422, 302, 422)
     policy = Policy.objects.get(project=cast.project)
     assert (policy.score_below, policy.thumbs_down, policy.overlap_percent) == (0.5, False, 5)

@@ -191,6 +191,12 @@ def test_any_table_becomes_turns_by_a_template(tmp_path: Path) -> None:
     assert made["messages"][1]["content"] == "B"
 
 
+def test_a_column_that_groups_rows_is_not_taken_for_the_answer(tmp_path: Path) -> None:
+    found = looked_at_csv(tmp_path, "place,letter,group\nBern,B,ch\n")
+
+    assert found.mapping == {"user": "{place}", "assistant": "{letter}", "group": "{group}"}
+
+
 def test_a_template_that_names_no_column_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         InvalidInput, match=r"“\{plce\}” is no column. The columns are: place, letter"

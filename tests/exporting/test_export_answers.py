@@ -111,9 +111,11 @@ def test_a_selection_of_the_log_is_exported(alice: Client, cast: Cast, tmp_path:
     told = {"all": "1", "q": "tag.route:checkout", "except": str(made[0].id)}
 
     form = alice.post(pages(cast, "export-selected/"), told).content.decode()
+    one = alice.post(pages(cast, "export-selected/"), {"ids": str(made[0].id)}).content.decode()
     answer = alice.post(pages(cast, "export-selected/download/"), told | {"format": "alpaca"})
 
-    assert "4 selected requests" in form
+    assert "4 selected requests<" in form
+    assert "1 selected request<" in one
     assert f'name="except" value="{made[0].id}"' in form
     unpacked(body(answer), tmp_path)
     asked = [row["instruction"] for row in lines(tmp_path / "data/train.jsonl")]

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, render
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
@@ -90,11 +91,11 @@ def export_selected(request: ProjectRequest) -> HttpResponse:
     """The form for the log's selection, which travels along in hidden fields."""
     told = request.POST
     selection = posted(told, at=timezone.now())
-    choices = _form(told)
+    count = selection.count(request.project)
     context = {
-        **choices,
+        **_form(told),
         "carried": [(name, one) for name in _CARRIED for one in told.getlist(name)],
-        "title": f"{selection.count(request.project):,} selected requests",
+        "title": f"{count:,} selected request{pluralize(count)}",
         "preview": preview_or_problem(lambda: _plan_of_selection(request, told)),
     }
     part = "parts/export_choices" if request.headers.get("HX-Request") else "export_selected"

@@ -104,11 +104,14 @@ def _filling(place: re.Match[str], values: Mapping[str, JSON]) -> str:
 
 
 def _guess(names: Sequence[str]) -> dict[str, str]:
-    """The first column asks, the last answers: to be changed by a person."""
-    if not names:
-        return {}
-    first, last = _place(names[0]), _place(names[-1])
-    return {"user": first, "assistant": last if len(names) > 1 else ""}
+    """The first column asks, the last answers, a group's says nothing: a person can change it."""
+    groups = [name for name in names if name.lower() in GROUP["group"].split()]
+    said = [name for name in names if name not in groups[:1]]
+    return {
+        role: _place(found[0])
+        for role, found in (("user", said), ("assistant", said[:0:-1]), ("group", groups))
+        if found
+    }
 
 
 def _place(name: str) -> str:
