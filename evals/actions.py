@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
 
+from evals.graders.base import BadSettings
+from evals.graders.registry import complete, grader_named
 from evals.jobs import RUN_COMPARISON
 from evals.models import Candidate, Comparison
 from requests_log.datasets.models import DatasetVersion
@@ -35,6 +37,19 @@ class CandidateSpec:
     model_ref: str
 
 
+@dataclass(frozen=True)
+class Grading:
+    """How answers are scored: a grader, its settings, and the least score of a right answer (the
+    grader's own where None)."""
+
+    grader: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    pass_mark: float | None = None
+
+
+EXACTLY = Grading("exact")
+
+
 def start_comparison(
     project: Project,
     *,
@@ -45,21 +60,25 @@ def start_comparison(
     split: str = "heldout",
     limit: int | None = None,
     parameters: dict[str, Any] | None = None,
+    grading: Grading = EXACTLY,
 ) -> Comparison:
     """Set a comparison up and queue it.
 
     Raises:
-        InvalidInput: no name, no candidate, a doubled label, or an unknown parameter.
+        InvalidInput: no name, no candidate, a doubled label, an unknown parameter or grader, or
+            settings that do not fit the grader.
         NothingToCompareOn: the split of the version is empty.
         WithoutAnswers: the version holds texts or inputs.
     """
     _check(name, candidates, parameters or {}, limit)
     rows = _row_count(dataset_version, split, limit)
     dataset_version.require_answers()
+    graded = _graded(grading)
     with transaction.atomic():
         comparison = Comparison.objects.create(
             project=project, name=name.strip()[:120], dataset_version=dataset_version, split=split,
             rows=rows, parameters={**DEFAULT_PARAMETERS, **(parameters or {})}, created_by=by,
+            **graded,
         )  # fmt: skip
         Candidate.objects.bulk_create(
             Candidate(
@@ -94,6 +113,19 @@ def _check(
     _check_values(parameters)
     for candidate in candidates:
         parse_ref(candidate.model_ref)
+
+
+def _graded(grading: Grading) -> dict[str, Any]:
+    """The comparison's columns."""
+    try:
+        grader = grader_named(grading.grader)
+        settings = complete(grader, grading.settings)
+    except BadSettings as problem:
+        raise InvalidInput(str(problem)) from problem
+    mark = grader.pass_mark if grading.pass_mark is None else grading.pass_mark
+    if not 0 < mark <= 1:
+        raise InvalidInput("The pass mark is a share above 0, up to 1.")
+    return {"grader": grader.name, "grader_settings": settings, "pass_mark": mark}
 
 
 def _check_values(parameters: dict[str, Any]) -> None:

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.urls import reverse
 
-from evals.actions import DEFAULT_PARAMETERS, MOST_CANDIDATES, CandidateSpec
+from evals.actions import DEFAULT_PARAMETERS, MOST_CANDIDATES, CandidateSpec, Grading
+from evals.graders.exact import EXACT
+from evals.graders.registry import GRADERS
+from evals.models import Comparison
 from requests_log.datasets.models import DatasetVersion
 from workbench.core.models import Project
 
@@ -81,14 +85,36 @@ class ComparisonForm(forms.Form):
         help_text="In tokens.",
     )
 
+    grader = forms.ChoiceField(
+        label="Graded by",
+        choices=[(one.name, one.label) for one in GRADERS.values()],
+        initial="exact",
+        required=False,
+        help_text="How an answer is scored against the expected one.",
+        widget=forms.Select(
+            attrs={"hx-trigger": "change", "hx-target": "#grader-settings", "hx-swap": "outerHTML"}
+        ),
+    )
+    pass_mark = forms.FloatField(
+        label="Right from",
+        min_value=0.01,
+        max_value=1,
+        required=False,
+        help_text="The least score, 0 to 1, of an answer that counts as right. Left empty, as is "
+        "usual for the grader.",
+    )
+
     def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["grader"].widget.attrs["hx-get"] = reverse("evals:grader", args=[project.slug])
         versions = DatasetVersion.objects.in_project(project).select_related("dataset")
         self.versions = list(versions.order_by("-created_at")[:MOST_VERSIONS])
         self.fields["version"].queryset = versions  # type: ignore[attr-defined]
         self.fields["version"].choices = [(v.pk, described(v)) for v in self.versions]  # type: ignore[attr-defined]
 
-    def spec(self, candidates: list[CandidateSpec]) -> dict[str, Any]:
+    def spec(
+        self, candidates: list[CandidateSpec], grader_settings: dict[str, Any]
+    ) -> dict[str, Any]:
         """The cleaned fields as `start_comparison` takes them."""
         values = self.cleaned_data
         made = " against ".join(candidate.label for candidate in candidates) or "Comparison"
@@ -99,7 +125,17 @@ class ComparisonForm(forms.Form):
             "limit": values["limit"],
             "parameters": {name: values[name] for name in ("temperature", "max_tokens")},
             "candidates": candidates,
+            "grading": Grading(
+                values["grader"] or EXACT.name, grader_settings, values["pass_mark"]
+            ),
         }
+
+
+def as_asked(comparison: Comparison) -> dict[str, Any]:
+    """The fields of the form that a comparison was started with, its version aside."""
+    asked = {name: comparison.parameters.get(name) for name in ("temperature", "max_tokens")}
+    mark = comparison.pass_mark
+    return {**asked, "split": comparison.split, "grader": comparison.grader, "pass_mark": mark}
 
 
 def described(version: DatasetVersion) -> str:

@@ -19,10 +19,14 @@ WRONG = "wrong-"
 
 @dataclass(frozen=True)
 class Answer:
-    """What one candidate answered to one row; `cell` is None while it was not asked."""
+    """What one candidate answered to one row; `cell` is None while it was not asked.
+
+    From `pass_mark` on its score makes it right.
+    """
 
     candidate: Candidate
     cell: Cell | None
+    pass_mark: float = 1.0
 
     @property
     def verdict(self) -> str:
@@ -31,7 +35,13 @@ class Answer:
             return "waiting"
         if self.cell.error:
             return "failed"
-        return "right" if self.cell.score == 1 else "wrong"
+        return "right" if (self.cell.score or 0) >= self.pass_mark else "wrong"
+
+    @property
+    def part(self) -> float | None:
+        """The score, where it is neither nothing nor full."""
+        score = self.cell.score if self.cell else None
+        return score if score not in (None, 0, 1) else None
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,7 @@ def matrix_page(
         found = list(start.order_by("position")[: ROWS + 1])
         page, earlier, later = found[:ROWS], bool(after), len(found) > ROWS
     return MatrixPage(
-        _with_answers(page, candidates),
+        _with_answers(page, candidates, comparison.pass_mark),
         before=page[0].position if page and earlier else None,
         after=page[-1].position if page and later else None,
     )
@@ -101,7 +111,8 @@ def matrix_row(
     if row is None:
         return None
     *question, expected = row.content.body["messages"]
-    return WholeRow(position, question, expected, _with_answers([row], candidates)[0].answers)
+    (whole,) = _with_answers([row], candidates, comparison.pass_mark)
+    return WholeRow(position, question, expected, whole.answers)
 
 
 def disagreements(comparison: Comparison) -> int:
@@ -116,7 +127,8 @@ def _shown(
     if show == DISAGREE:
         return rows.filter(position__in=_disagreeing(comparison).values("position"))
     if show:
-        cells = _candidate(candidates, show).cells.exclude(score=1, error="")
+        passed = {"score__gte": comparison.pass_mark, "error": ""}
+        cells = _candidate(candidates, show).cells.exclude(**passed)
         return rows.filter(position__in=cells.values("position"))
     asked = rows.order_by("position")[comparison.rows - 1 : comparison.rows]
     last = asked.values_list("position", flat=True).first()
@@ -137,7 +149,9 @@ def _disagreeing(comparison: Comparison) -> QuerySet[Cell, Any]:
     return spread.filter(lowest__lt=F("highest"))
 
 
-def _with_answers(rows: Sequence[VersionRow], candidates: Sequence[Candidate]) -> list[MatrixRow]:
+def _with_answers(
+    rows: Sequence[VersionRow], candidates: Sequence[Candidate], pass_mark: float
+) -> list[MatrixRow]:
     positions = [row.position for row in rows]
     cells = Cell.objects.filter(candidate__in=candidates, position__in=positions)
     by_place = {(cell.candidate_id, cell.position): cell for cell in cells}
@@ -146,7 +160,7 @@ def _with_answers(rows: Sequence[VersionRow], candidates: Sequence[Candidate]) -
             row.position,
             row.content.question,
             row.content.answer,
-            [Answer(c, by_place.get((c.pk, row.position))) for c in candidates],
+            [Answer(c, by_place.get((c.pk, row.position)), pass_mark) for c in candidates],
         )
         for row in rows
     ]

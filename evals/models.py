@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from evals.graders.registry import GRADERS
 from workbench.core.ids import uuid7
 from workbench.core.models import Job, Project
 
@@ -22,10 +23,10 @@ class ComparisonQuerySet(models.QuerySet["Comparison"]):
 
 
 class Comparison(models.Model):
-    """Candidates over the held-out rows of one dataset version, graded the same way."""
+    """Candidates over rows of one dataset version, graded the same way.
 
-    class Grader(models.TextChoices):
-        EXACT = "exact", "Exact match"
+    `grader` is a name of `graders.registry`, `grader_settings` are complete.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="comparisons")
@@ -35,7 +36,12 @@ class Comparison(models.Model):
     )
     split = models.CharField(max_length=10, default="heldout")
     rows = models.PositiveIntegerField()
-    grader = models.CharField(max_length=20, choices=Grader, default=Grader.EXACT)
+    grader = models.CharField(max_length=20, default="exact")
+    grader_settings = models.JSONField(
+        default=dict, db_default=models.Value({}, models.JSONField())
+    )
+    # The least score of an answer that counts as right.
+    pass_mark = models.FloatField(default=1.0, db_default=1.0)
     parameters = models.JSONField(default=dict)
     job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+")
     created_by = models.ForeignKey(
@@ -50,11 +56,19 @@ class Comparison(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(name=""), name="comparison_has_a_name"),
             models.CheckConstraint(condition=Q(rows__gt=0), name="comparison_has_rows"),
+            models.CheckConstraint(
+                condition=Q(pass_mark__gt=0, pass_mark__lte=1), name="comparison_can_be_passed"
+            ),
         ]
         indexes = [models.Index(fields=["project", "-id"], name="comparison_by_project")]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def grader_label(self) -> str:
+        """What the grader is called; its name, should it be gone."""
+        return GRADERS[self.grader].label if self.grader in GRADERS else self.grader
 
 
 class Candidate(models.Model):

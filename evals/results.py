@@ -37,7 +37,7 @@ class Difference:
 class Summary:
     """A candidate's score with its interval, failures, and median milliseconds.
 
-    `wrong` counts the answers below the full score, `difference` is None for the first candidate
+    `wrong` counts the answers below the pass mark, `difference` is None for the first candidate
     and while no row was answered by both.
     """
 
@@ -78,7 +78,8 @@ def summaries(comparison: Comparison) -> list[Summary]:
         failures=Count("pk", filter=~Q(error="")), milliseconds=Median("milliseconds")
     )
     rests: dict[int, Any] = {row["candidate"]: row for row in rest.order_by()}
-    return [_summary(c, scores[c.pk], apart[c.pk], rests.get(c.pk, {})) for c in candidates]
+    mark = comparison.pass_mark
+    return [_summary(c, scores[c.pk], apart[c.pk], rests.get(c.pk, {}), mark) for c in candidates]
 
 
 def means_of(comparisons: list[Comparison]) -> dict[Any, list[Candidate]]:
@@ -107,14 +108,16 @@ def _counts(cells: QuerySet[Cell], field: str) -> defaultdict[int, defaultdict[f
     return found
 
 
-def _summary(candidate: Candidate, scores: Counts, apart: Counts, rest: dict[str, Any]) -> Summary:
+def _summary(
+    candidate: Candidate, scores: Counts, apart: Counts, rest: dict[str, Any], pass_mark: float
+) -> Summary:
     return Summary(
         candidate,
         counted_interval(scores) if scores else None,
         rest.get("failures", 0),
         rest.get("milliseconds"),
         _difference(apart) if apart else None,
-        sum(count for score, count in scores.items() if score < 1),
+        sum(count for score, count in scores.items() if score < pass_mark),
     )
 
 

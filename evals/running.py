@@ -13,7 +13,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from evals.graders.exact import exact_match
+from evals.graders.base import Answered, CannotGrade, Grade
+from evals.graders.registry import grade_with
 from evals.models import Candidate, Cell, Comparison
 from requests_log.datasets.canonical import BadRow, answer_text, canonical_message
 from requests_log.datasets.models import VersionRow
@@ -29,6 +30,7 @@ RENEW_SECONDS = 30.0
 OURS = frozenset({"weight", "reasoning_content"})
 ENGINE_SECONDS = 120.0
 ENGINE_POLL_SECONDS = 0.5
+NOT_ASKED = "Not asked, as no answer to this row can be graded."
 Report = Callable[[int, int | None, str], None]
 
 
@@ -47,6 +49,11 @@ class Row:
     messages: list[dict[str, Any]]
     expected: str
     tools: list[Any]
+    expected_message: dict[str, Any]
+
+    def graded_as(self, answer: str, message: dict[str, Any]) -> Answered:
+        """What a grader is given of an answer to it."""
+        return Answered(answer, self.expected, message, self.expected_message)
 
 
 def run_comparison(comparison: Comparison, *, report: Report) -> dict[str, Any]:
@@ -83,7 +90,9 @@ def _answers(
     renewed = time.monotonic()
     with asyncio.Runner() as loop:
         caller = loop.run(ChatCaller(endpoint).__aenter__())
-        asking = Asking(partial(_cell, caller, candidate, parameters=comparison.parameters))
+        grade = grade_with(comparison.grader, comparison.grader_settings)
+        ask = partial(_cell, caller, candidate, parameters=comparison.parameters, grade=grade)
+        asking = Asking(ask)
         try:
             while asking.take(rows):
                 yield loop.run(asking.some())
@@ -133,9 +142,19 @@ class Asking:
 
 
 async def _cell(
-    caller: ChatCaller, candidate: Candidate, row: Row, *, parameters: dict[str, Any]
+    caller: ChatCaller,
+    candidate: Candidate,
+    row: Row,
+    *,
+    parameters: dict[str, Any],
+    grade: Grade,
 ) -> Cell:
     cell = Cell(candidate=candidate, position=row.position, content_id=row.content_id)
+    try:
+        grade(row.graded_as(row.expected, row.expected_message))  # before anything is paid for
+    except CannotGrade as problem:
+        cell.error = _storable(f"{NOT_ASKED} {problem}")[:2000]
+        return cell
     try:
         reply = await caller.ask(row.messages, **parameters, **_tools(row))
         answer = answer_of(reply.message)
@@ -143,7 +162,10 @@ async def _cell(
         cell.error = _storable(problem.sentence)[:2000]
         return cell
     cell.answer = _storable(answer)
-    cell.score = exact_match(answer, row.expected)
+    try:
+        cell.score = grade(row.graded_as(answer, reply.message))
+    except CannotGrade as problem:
+        cell.error = _storable(f"Answered, but not graded. {problem}")[:2000]
     cell.milliseconds = reply.milliseconds
     cell.input_tokens, cell.output_tokens = reply.input_tokens, reply.output_tokens
     return cell
@@ -166,7 +188,9 @@ def _row(row: VersionRow) -> Row:
     body = row.content.body
     *context, last = body["messages"]
     asked = [{k: v for k, v in message.items() if k not in OURS} for message in context]
-    return Row(row.position, row.content_id, asked, answer_text(last), body.get("tools") or [])
+    return Row(
+        row.position, row.content_id, asked, answer_text(last), body.get("tools") or [], last
+    )
 
 
 def _tools(row: Row) -> dict[str, Any]:
@@ -220,6 +244,8 @@ def _require_answers(candidate: Candidate) -> None:
     if candidate.cells.filter(error="").exists():
         return
     failed = candidate.cells.exclude(error="").order_by("position").first()
+    if failed is not None and failed.error.startswith(NOT_ASKED):
+        raise NoAnswers(f"{failed.error} So it is with every row: choose another grader.")
     raise NoAnswers(
         f"{candidate.label} answered no row. {failed.error if failed else ''} "
         "Check the model ref, then start the comparison again."

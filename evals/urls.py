@@ -11,6 +11,7 @@ ONE = "evals/<uuid:comparison_id>/"
 urlpatterns = [
     path("evals/", views.comparison_list, name="list"),
     path("evals/new/", views.new_comparison, name="new"),
+    path("evals/new/grader/", views.grader_settings, name="grader"),
     path(ONE, views.comparison_page, name="comparison"),
     path(f"{ONE}live/", views.comparison_live, name="live"),
     path(f"{ONE}rows/<int:position>/", views.comparison_row, name="row"),

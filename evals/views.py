@@ -11,7 +11,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from evals.actions import MOST_CANDIDATES, start_comparison
-from evals.forms import CandidateFormSet, ComparisonForm, specs_of, typed_lines
+from evals.forms import CandidateFormSet, ComparisonForm, as_asked, specs_of, typed_lines
+from evals.grader_forms import GraderForm
+from evals.graders.base import Grader
+from evals.graders.exact import EXACT
+from evals.graders.registry import GRADERS
 from evals.matrix import matrix_page, matrix_row
 from evals.models import Comparison
 from evals.reading import ComparisonReading
@@ -49,20 +53,32 @@ def comparison_list(request: ProjectRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @project_page(Role.EDITOR)
 def new_comparison(request: ProjectRequest) -> HttpResponse:
-    """The form; `?candidate=` (repeated) and `?version=` fill it in."""
+    """The form; `?candidate=` (repeated), `?version=` and `?like=` (a comparison) fill it in."""
     if request.method == "GET":
-        form = ComparisonForm(request.project, initial={"version": request.GET.get("version")})
-        return _form_page(request, form, CandidateFormSet(initial=_asked_for(request.GET)))
+        like = _like(request)
+        asked = {"version": request.GET.get("version")}
+        form = ComparisonForm(request.project, initial=asked | (as_asked(like) if like else {}))
+        lines = CandidateFormSet(initial=_asked_for(request.GET))
+        return _form_page(request, form, lines, _grader_form(like))
     if "more" in request.POST:
         return _with_more_lines(request)
     form, lines = ComparisonForm(request.project, request.POST), CandidateFormSet(request.POST)
-    if form.is_valid() and lines.is_valid():
+    grader = GraderForm(_grader(request.POST), request.POST)
+    if all([form.is_valid(), lines.is_valid(), grader.is_valid()]):
+        spec = form.spec(specs_of(lines), grader.settings())
         try:
-            made = start_comparison(request.project, by=request.user, **form.spec(specs_of(lines)))
+            made = start_comparison(request.project, by=request.user, **spec)
             return redirect("evals:comparison", request.project.slug, made.pk)
         except DomainError as problem:
             form.add_error(None, problem.sentence)
-    return _form_page(request, form, lines, status=422)
+    return _form_page(request, form, lines, grader, status=422)
+
+
+@require_safe
+@project_page(Role.EDITOR)
+def grader_settings(request: ProjectRequest) -> HttpResponse:
+    """The settings of the grader that was chosen in the form."""
+    return render(request, "evals/parts/grader.html", {"grader": GraderForm(_grader(request.GET))})
 
 
 @require_safe
@@ -123,6 +139,21 @@ def _comparison(request: ProjectRequest, comparison_id: UUID) -> Comparison:
     )
 
 
+def _like(request: ProjectRequest) -> Comparison | None:
+    """The comparison that is to be done again, if one is named and there."""
+    try:
+        named = UUID(request.GET.get("like", ""))
+    except ValueError:
+        return None
+    return Comparison.objects.in_project(request.project).filter(pk=named).first()
+
+
+def _grader_form(like: Comparison | None) -> GraderForm:
+    if like is None:
+        return GraderForm(EXACT)
+    return GraderForm(GRADERS.get(like.grader, EXACT), initial=like.grader_settings)
+
+
 def _asked_for(query: QueryDict) -> list[dict[str, str]]:
     return [{"model_ref": ref[:300]} for ref in query.getlist("candidate")[:MOST_CANDIDATES]]
 
@@ -133,14 +164,25 @@ def _with_more_lines(request: ProjectRequest) -> HttpResponse:
     typed = typed_lines(request.POST)
     lines = CandidateFormSet(initial=typed)
     lines.extra = min(1, MOST_CANDIDATES - len(typed))
-    return _form_page(request, form, lines)
+    return _form_page(request, form, lines, GraderForm.typed(_grader(request.POST), request.POST))
+
+
+def _grader(chosen: QueryDict) -> Grader:
+    """The chosen grader; one that there is not is told of by the form."""
+    return GRADERS.get(chosen.get("grader", ""), EXACT)
 
 
 def _form_page(
-    request: ProjectRequest, form: ComparisonForm, lines: Any, *, status: int = 200
+    request: ProjectRequest,
+    form: ComparisonForm,
+    lines: Any,
+    grader: GraderForm,
+    *,
+    status: int = 200,
 ) -> HttpResponse:
     context = {
         "form": form,
+        "grader": grader,
         "lines": lines,
         "refs": known_refs(request.project),
         "is_full": lines.total_form_count() >= MOST_CANDIDATES,

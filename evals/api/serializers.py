@@ -24,6 +24,26 @@ class ComparisonIn(Shape):
     limit = serializers.IntegerField(required=False, min_value=1, allow_null=True, default=None)
     parameters = serializers.DictField(required=False, default=dict)
     candidates = CandidateIn(many=True)
+    grader = serializers.CharField(
+        max_length=40, required=False, default="exact", help_text="A name of GET /api/v1/graders."
+    )
+    grader_settings = serializers.DictField(
+        required=False, default=dict, help_text="As the grader's schema says."
+    )
+    pass_mark = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="The least score of a right answer; left out, the grader's own.",
+    )
+
+
+class GraderOut(Shape):
+    name = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # as above
+    help = serializers.CharField()
+    pass_mark = serializers.FloatField()
+    schema = serializers.DictField(help_text="JSON schema of `grader_settings`.")
 
 
 class IntervalOut(Shape):
@@ -48,6 +68,7 @@ class SummaryOut(Shape):
     score = IntervalOut(allow_null=True)
     difference = DifferenceOut(allow_null=True)
     failures = serializers.IntegerField()
+    wrong = serializers.IntegerField(help_text="Answers below the pass mark.")
     milliseconds = serializers.FloatField(allow_null=True, help_text="Median of an answer.")
 
 
@@ -59,6 +80,8 @@ class ComparisonOut(Shape):
     split = serializers.CharField()
     rows = serializers.IntegerField()
     grader = serializers.CharField()
+    grader_settings = serializers.DictField()
+    pass_mark = serializers.FloatField()
     state = serializers.CharField(source="job.state", default=None)
     done = serializers.IntegerField(source="job.done", default=None)
     total = serializers.IntegerField(source="job.total", default=None)

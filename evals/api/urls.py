@@ -9,6 +9,7 @@ from workbench.core.patterns import UUID
 
 app_name = "evals-api"
 urlpatterns = [
+    re_path(r"^graders/?$", views.graders, name="graders"),
     re_path(r"^comparisons/?$", views.comparisons, name="comparisons"),
     re_path(rf"^comparisons/(?P<comparison_id>{UUID})/?$", views.comparison, name="comparison"),
 ]

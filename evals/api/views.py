@@ -7,8 +7,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from evals.actions import CandidateSpec, start_comparison
+from evals.actions import CandidateSpec, Grading, start_comparison
 from evals.api import serializers as shapes
+from evals.graders.registry import GRADERS
 from evals.models import Comparison, ComparisonQuerySet
 from requests_log.datasets.models import DatasetVersion
 from workbench.core.api import endpoint
@@ -40,11 +41,19 @@ def comparisons(request: Request) -> Response:
         number=values.pop("version"),
     )
     candidates = [CandidateSpec(**candidate) for candidate in values.pop("candidates")]
+    grading = Grading(values.pop("grader"), values.pop("grader_settings"), values.pop("pass_mark"))
     made = start_comparison(
-        project_of(request), dataset_version=version, candidates=candidates,
+        project_of(request), dataset_version=version, candidates=candidates, grading=grading,
         by=key_of(request).created_by, **values,
     )  # fmt: skip
     return Response(shapes.ComparisonOut(made).data, status=201)
+
+
+@extend_schema(responses=shapes.GraderOut(many=True))
+@endpoint(GET=Scope.READ)
+def graders(_: Request) -> Response:
+    """What answers can be graded by, with the schema of each one's settings."""
+    return Response({"graders": shapes.GraderOut(list(GRADERS.values()), many=True).data})
 
 
 @extend_schema(responses=shapes.ComparisonResultOut)

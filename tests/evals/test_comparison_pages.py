@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from evals.actions import Grading
 from evals.models import Candidate, Comparison
 from tests.conftest import Cast
 from tests.evals.factories import HOSTILE, NOON, make_cells, make_comparison, make_version
@@ -259,6 +261,82 @@ def test_what_will_not_do_is_said_in_the_form(
     assert answer.status_code == 422
     assert sentence in text_of(answer)
     assert not Comparison.objects.exists()
+
+
+def test_a_comparison_is_started_with_a_grader_and_its_settings(alice: Client, cast: Cast) -> None:
+    version = make_version(cast.project)
+    graded = {"grader": "regex", "grader-pattern": "^Answer", "pass_mark": "0.5"}
+
+    alice.post(evals(cast, "new/"), _form(version.pk, ["a/b"]) | graded)
+
+    made = Comparison.objects.get()
+    assert made.grader == "regex"
+    assert made.grader_settings == {"pattern": "^Answer", "whole": False}
+    assert made.pass_mark == 0.5
+    page = text_of(alice.get(evals(cast, f"new/?like={made.pk}")))
+    assert 'value="^Answer"' in page
+    assert '<option value="regex" selected>' in page
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("json_schema", "grader-schema"), ("rouge", "longest common run"), ("vibes", "Exact")],
+)
+def test_the_settings_of_a_grader_are_shown_when_it_is_chosen(
+    alice: Client, cast: Cast, name: str, shown: str
+) -> None:
+    assert shown in text_of(alice.get(evals(cast, f"new/grader/?grader={name}"))).replace(
+        "Right when the answer is the expected text", "Exact"
+    )
+
+
+@pytest.mark.parametrize(
+    ("graded", "sentence"),
+    [
+        ({"grader": "regex"}, "This field is required"),
+        ({"grader": "regex", "grader-pattern": "("}, "The pattern cannot be read"),
+        ({"grader": "json_schema", "grader-schema": "{"}, "Enter a valid JSON"),
+        ({"grader": "json_schema", "grader-schema": "[1]"}, "Write a JSON object"),
+        ({"grader": "vibes"}, "Select a valid choice"),
+        ({"pass_mark": "2"}, "less than or equal to 1"),
+    ],
+)
+def test_what_a_grader_cannot_work_with_is_said_in_the_form(
+    alice: Client, cast: Cast, graded: dict[str, str], sentence: str
+) -> None:
+    version = make_version(cast.project)
+
+    answer = alice.post(evals(cast, "new/"), _form(version.pk, ["a/b"]) | graded)
+
+    assert answer.status_code == 422
+    assert sentence in text_of(answer)
+    assert not Comparison.objects.exists()
+
+
+def test_another_line_does_not_judge_the_grader_yet(alice: Client, cast: Cast) -> None:
+    version = make_version(cast.project)
+    graded = {"grader": "regex", "grader-whole": "on", "more": "1"}
+
+    page = text_of(alice.post(evals(cast, "new/"), _form(version.pk, ["a/b"]) | graded))
+
+    assert "This field is required" not in page
+    (box,) = re.findall('<input[^>]*name="grader-whole"[^>]*>', page)
+    assert "checked" in box
+
+
+def test_an_answer_counts_as_right_from_the_pass_mark_on(alice: Client, cast: Cast) -> None:
+    rouge = Grading("rouge")
+    made = make_finished(cast, [0.25, 0.5, 0.75, 1, 0, None], grading=rouge)
+
+    page = text_of(alice.get(evals(cast, f"{made.pk}/")))
+
+    assert "graded by ROUGE (right from 0.5)" in page
+    assert page.count("verdict--right") == 3
+    assert page.count("verdict--wrong") == 2
+    assert ">0.25<" in page
+    assert 'a is wrong <span class="tabs__count">3<' in page
+    wrong = text_of(alice.get(evals(cast, f"{made.pk}/?show=wrong-0")))
+    assert "3 rows of 3" in wrong
 
 
 def test_another_line_keeps_what_was_typed(alice: Client, cast: Cast) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from django.test import Client
 
 from tests.conftest import Cast
@@ -54,6 +55,43 @@ def test_a_model_ref_that_is_none_is_refused_at_once(api: Client, cast: Cast) ->
 
     assert answer.status_code == 400
     assert "Name a model" in answer.json()["error"]["message"]
+
+
+def test_a_comparison_is_graded_as_asked_for(api: Client, cast: Cast) -> None:
+    make_version(cast.project)
+    graders = {one["name"]: one for one in api.get("/api/v1/graders").json()["graders"]}
+    body = {
+        "name": "Nightly", "dataset": "answers", "version": 1, "grader": "similarity",
+        "candidates": [{"label": "a", "model_ref": "x/a"}],
+    }  # fmt: skip
+
+    made = api.post("/api/v1/comparisons", json.dumps(body), content_type="application/json")
+
+    assert graders["regex"]["schema"]["required"] == ["pattern"]
+    assert made.json()["grader"] == "similarity"
+    assert made.json()["pass_mark"] == graders["similarity"]["pass_mark"]
+
+
+@pytest.mark.parametrize(
+    ("graded", "sentence"),
+    [
+        ({"grader": "vibes"}, "There is no grader “vibes”."),
+        ({"grader": "regex"}, "'pattern' is a required property"),
+        ({"grader": "regex", "grader_settings": {"pattern": "("}}, "The pattern cannot be read"),
+        ({"pass_mark": 0}, "The pass mark is a share above 0, up to 1."),
+    ],
+)
+def test_a_grader_that_cannot_work_is_refused(
+    api: Client, cast: Cast, graded: dict[str, Any], sentence: str
+) -> None:
+    make_version(cast.project)
+    candidates = [{"label": "a", "model_ref": "x/a"}]
+    body = {"name": "N", "dataset": "answers", "version": 1, "candidates": candidates, **graded}
+
+    answer = api.post("/api/v1/comparisons", json.dumps(body), content_type="application/json")
+
+    assert answer.status_code == 400
+    assert sentence in answer.json()["error"]["message"]
 
 
 def _read(api: Client, comparison: str) -> Any:

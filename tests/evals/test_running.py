@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.conf import settings
 from django.db.models.functions import Now
 
 from evals import running
-from evals.actions import NothingToCompareOn
+from evals.actions import Grading, NothingToCompareOn
 from evals.models import Cell, Comparison
 from evals.results import summaries
 from evals.running import run_comparison
@@ -46,6 +48,47 @@ def test_every_candidate_answers_every_row_once(cast: Cast, provider: Provider) 
     assert good.milliseconds is not None
     comparison.refresh_from_db()
     assert comparison.finished_at is not None
+
+
+def test_answers_are_graded_by_the_grader_of_the_comparison(cast: Cast, provider: Provider) -> None:
+    make_connection(cast.project, provider.url)
+    provider.rules["poor"] = lambda question: question.replace("Question", "An answer:")
+    comparison = make_comparison(
+        cast.project, refs=["local/good", "local/poor"], grading=Grading("numeric")
+    )
+
+    assert run(comparison).state == "succeeded"
+
+    assert [one.score and one.score.mean for one in summaries(comparison)] == [1, 1]
+
+
+def test_nobody_is_asked_what_cannot_be_graded(cast: Cast, provider: Provider) -> None:
+    make_connection(cast.project, provider.url)
+    comparison = make_comparison(cast.project, grading=Grading("json_fields"))
+
+    job = run(comparison)
+
+    assert job.state == "failed"
+    assert job.error.endswith(
+        "Not asked, as no answer to this row can be graded. The expected answer is no JSON, so it "
+        "has no fields. So it is with every row: choose another grader."
+    )
+    assert provider.asked == []
+
+
+def test_an_answer_that_cannot_be_graded_is_kept_and_told(cast: Cast, provider: Provider) -> None:
+    make_connection(cast.project, provider.url)
+    provider.rules["good"] = lambda question: json.dumps({"of": question})
+    # The expected answers are no objects, and the reference is met in objects only.
+    schema = {"properties": {"of": {"$ref": "elsewhere"}}}
+    comparison = make_comparison(cast.project, grading=Grading("json_schema", {"schema": schema}))
+
+    job = run(comparison)
+
+    assert job.state == "failed"
+    assert "Answered, but not graded. The JSON schema refers to 'elsewhere'" in job.error
+    cell = Cell.objects.of_comparison(comparison).order_by("position")[0]
+    assert cell.answer.startswith('{"of": "Question')
 
 
 def test_candidates_are_asked_with_the_parameters_of_the_comparison(
