@@ -88,8 +88,7 @@ class ComparisonForm(forms.Form):
     grader = forms.ChoiceField(
         label="Graded by",
         choices=[(one.name, one.label) for one in GRADERS.values()],
-        initial="exact",
-        required=False,
+        initial=EXACT.name,
         help_text="How an answer is scored against the expected one.",
         widget=forms.Select(
             attrs={"hx-trigger": "change", "hx-target": "#grader-settings", "hx-swap": "outerHTML"}
@@ -125,9 +124,7 @@ class ComparisonForm(forms.Form):
             "limit": values["limit"],
             "parameters": {name: values[name] for name in ("temperature", "max_tokens")},
             "candidates": candidates,
-            "grading": Grading(
-                values["grader"] or EXACT.name, grader_settings, values["pass_mark"]
-            ),
+            "grading": Grading(values["grader"], grader_settings, values["pass_mark"]),
         }
 
 

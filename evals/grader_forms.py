@@ -17,6 +17,9 @@ Schema = Mapping[str, Any]
 class JSONObjectField(forms.JSONField):
     """JSON that is an object."""
 
+    def prepare_value(self, value: Any) -> Any:
+        return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, dict) else value
+
     def clean(self, value: Any) -> Any:
         found = super().clean(value)
         if found is not None and not isinstance(found, dict):
