@@ -1,1 +1,1 @@
-"""Prompts: named and versioned by the apps that send them; the log's Prompts page lists them."""
+"""The prompt registry: prompts as immutable versions with movable labels, fetched by name."""

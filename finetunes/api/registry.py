@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-import msgspec
 from django.conf import settings
 from django.db.models import Max, Prefetch
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from django.utils.http import parse_etags
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,6 +25,7 @@ from finetunes.models import Alias, ModelVersion, RegisteredModel, TrainingRun
 from workbench.core.api import endpoint
 from workbench.core.authentication import key_of, project_of
 from workbench.core.errors import InvalidInput
+from workbench.core.etags import unless_known
 from workbench.core.models import Scope
 
 
@@ -95,17 +93,7 @@ def resolve(request: Request, name: str, alias: str) -> Response:
     version = find_version(project_of(request), f"{name}@{alias}")
     pointer = Alias.objects.filter(model=version.model, name=alias).first()
     body = shapes.ResolvedOut(_resolved(version, alias, pointer)).data
-    tag = f'"{hashlib.sha256(msgspec.json.encode(dict(body))).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, max-age=0, must-revalidate"}
-    if _still_holds(tag, request.headers.get("If-None-Match", "")):
-        return Response(status=304, headers=headers)
-    return Response(body, headers=headers)
-
-
-def _still_holds(tag: str, wanted: str) -> bool:
-    """Weak comparison (RFC 9110, 13.1.2): a proxy that compresses answers weakens the tag."""
-    known = [one.removeprefix("W/") for one in parse_etags(wanted)]
-    return tag in known or known == ["*"]
+    return unless_known(request, dict(body), cache="private, max-age=0, must-revalidate")
 
 
 def _register(request: Request, name: str, values: dict[str, Any]) -> ModelVersion:

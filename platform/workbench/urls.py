@@ -27,6 +27,7 @@ urlpatterns = [
     path("api/v1/", include("requests_log.datasets.api.urls")),
     path("api/v1/", include("requests_log.review.api.urls")),
     path("api/v1/", include("requests_log.redaction.api.urls")),
+    path("api/v1/", include("prompts.api.urls")),
     path("api/v1/", include("evals.api.urls")),
     path("api/v1/", include("finetunes.api.urls")),
     path("api/v1/", include("workbench.gateway.urls")),

@@ -106,8 +106,9 @@ class Scope(models.TextChoices):
 
     INGEST = "ingest", "Send requests"
     GATEWAY = "gateway", "Call models through the gateway"
+    PROMPTS = "prompts", "Fetch prompts"
     READ = "read", "Read requests, datasets, runs and models"
-    WRITE = "write", "Change datasets, runs and models"
+    WRITE = "write", "Change datasets, prompts, runs and models"
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
