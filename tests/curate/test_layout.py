@@ -33,7 +33,7 @@ def test_nothing_of_the_list_lies_under_the_inspector(page: Page) -> None:
     assert page.evaluate(OUT_OF_THEIR_FRAMES) == 0
 
 
-@pytest.mark.parametrize("width", [1440, 1280, 1024, 390])
+@pytest.mark.parametrize("width", [1440, 1280, 1200, 1024, 390])
 def test_the_versions_stay_within_their_frame(page: Page, cast: Cast, width: int) -> None:
     def freeze() -> str:
         dataset = make_dataset(cast.project, rows=8)
