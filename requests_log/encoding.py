@@ -49,10 +49,11 @@ _ZSTD, _RAW = wire.text(Codec.ZSTD.value), wire.text(Codec.RAW.value)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One call as rows of the three tables an append writes."""
+    """One call as rows of the tables an append writes."""
 
     request: wire.Fields
     body: wire.Fields
+    tags: wire.Fields
     outbox: wire.Fields
 
 
@@ -107,7 +108,6 @@ REQUEST_COLUMNS = (
     "request_size",
     "response_size",
     "redaction",
-    "tags",
     "altered",
     *SHORT_TEXTS,
     *LONG_TEXTS,
@@ -125,6 +125,7 @@ BODY_COLUMNS = (
 TABLES: tuple[Table[Row], ...] = (
     Table("requests_log_request", REQUEST_COLUMNS, attrgetter("request")),
     Table("requests_log_body", BODY_COLUMNS, attrgetter("body")),
+    Table("requests_log_tags", ("project_id", "id", "tags"), attrgetter("tags")),
     Table("requests_log_undigested", ("project_id", "id"), attrgetter("outbox")),
 )
 
@@ -136,7 +137,9 @@ def encode(call: Call) -> Row:
         ValueError, OverflowError, struct.error: a value that no column takes.
     """
     key = wire.bigint(call.project_id), wire.uuid(call.id)
-    return Row(_request_row(call, key), _body_row(call, key), key)
+    altered = set(call.altered)
+    tags = [*key, wire.jsonb(storable_tags(call.tags, altered))]
+    return Row(_request_row(call, key, altered), _body_row(call, key), tags, key)
 
 
 def digests_of(call: Call) -> tuple[bytes, bytes | None]:
@@ -177,13 +180,12 @@ def _readable(value: Any) -> Any:
     return clean(str(value))
 
 
-def _request_row(call: Call, key: tuple[bytes, bytes]) -> wire.Fields:
-    altered = set(call.altered)
+def _request_row(call: Call, key: tuple[bytes, bytes], altered: set[str]) -> wire.Fields:
+    """`altered` names what had to be changed elsewhere; what is changed here is added."""
     texts = [
         wire.NULL if value is None else storable_text(name, value, limit, altered)
         for name, limit, value in zip(_TEXTS, _LIMITS, _texts_of(call), strict=True)
     ]
-    tags = storable_tags(call.tags, altered)
     return [
         *key,
         wire.moment(call.started_at),
@@ -197,7 +199,6 @@ def _request_row(call: Call, key: tuple[bytes, bytes]) -> wire.Fields:
         wire.integer(len(call.request)),
         wire.integer(None if call.response is None else len(call.response)),
         wire.smallint(call.redaction),
-        wire.jsonb(tags),
         wire.texts(sorted(altered)),
         *texts,
     ]

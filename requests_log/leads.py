@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from requests_log.models import Digest, LoggedRequest, LoggedRequestQuerySet, RequestRow
+from requests_log.models import Digest, LoggedRequest, LoggedRequestQuerySet, RequestTags
 from requests_log.search import Filter, Lead
 from requests_log.search.models import RequestScore
 from workbench.core.models import Project
@@ -23,7 +23,7 @@ LOOKED_AT = 25_000
 """Of so many of the latest requests matches are counted where they are many and far apart."""
 _BY_TIME = attrgetter("int")
 _WHERE: dict[str, tuple[Any, str, int]] = {
-    "tag": (RequestRow, "id", 5_000),
+    "tag": (RequestTags, "id", 5_000),
     "cost": (Digest, "id", 5_000),
     "score": (RequestScore, "request_id", 20_000),
 }

@@ -1,13 +1,13 @@
 """Logged requests, spans, scores: as sent, as raw bytes, as derived, and what was refused.
 
 The tables are partitioned by week of the id (a UUIDv7), see `requests_log.partitions`. Rows are
-written by `requests_log.store` with COPY; the ORM reads them, and changes nothing but tags.
+written by `requests_log.store` with COPY; the ORM reads them. Of a call people change the tags.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
@@ -56,9 +56,6 @@ class FactsQuerySet(TracedQuerySet[M]):
         """Made before this moment."""
         return self.filter(id__lt=floor_of(at))
 
-    def tagged(self, name: str, value: str) -> Self:
-        return self.filter(tags__contains={name: value})
-
     def of_user(self, end_user: str) -> Self:
         return self._by_long_text("end_user", end_user)
 
@@ -94,7 +91,6 @@ class Facts(models.Model):
     error_message = models.TextField(null=True)
     prompt_name = models.TextField(null=True)
     prompt_version = models.IntegerField(null=True)
-    tags = models.JSONField(default=dict)
     end_user = models.TextField(null=True)
     session = models.TextField(null=True)
     trace_id = models.TextField(null=True)
@@ -117,7 +113,7 @@ class Facts(models.Model):
 
 
 class RequestRow(Facts):
-    """The table of facts itself: for changing tags in bulk. Read through LoggedRequest."""
+    """The table of facts itself, which people do not change. Read through LoggedRequest."""
 
     project = models.ForeignKey(
         Project, on_delete=models.CASCADE, db_constraint=False, related_name="+"
@@ -127,6 +123,39 @@ class RequestRow(Facts):
 
     class Meta:
         db_table = "requests_log_request"
+
+
+class RequestTagsQuerySet(InProjectQuerySet["RequestTags"]):
+    """The tags of requests; people see them through LoggedRequest."""
+
+
+class RequestTags(models.Model):
+    """A request's tags, which people change: a row for every request, written together with it.
+
+    By itself, so that changing tags leaves the many indexes of the facts alone.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, db_constraint=False, related_name="+"
+    )
+    tags = models.JSONField(default=dict)
+
+    objects = RequestTagsQuerySet.as_manager()
+
+    class Meta:
+        db_table = "requests_log_tags"
+
+    def __str__(self) -> str:
+        return f"tags of {self.id}"
+
+
+class TagsOrNone(models.JSONField):
+    """Tags as the view has them: null where a request had no row of tags, which is read as none."""
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        found = super().from_db_value(value, expression, connection)
+        return {} if found is None else found
 
 
 class Derived(models.Model):
@@ -163,9 +192,14 @@ class LoggedRequestQuerySet(FactsQuerySet["LoggedRequest"]):
         """Without the columns that only the page of one request shows."""
         return self.defer("tools", "variables", "parameters", "search")
 
+    def tagged(self, name: str, value: str) -> Self:
+        return self.filter(tags__contains={name: value})
+
 
 class LoggedRequest(ReadFromBody, Facts, Derived):
-    """One logged LLM call as people see it: facts joined with what was derived (a view)."""
+    """One logged LLM call as people see it: facts, tags and what was derived, joined (a view)."""
+
+    tags = TagsOrNone(null=True)
 
     project = models.ForeignKey(
         Project, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"

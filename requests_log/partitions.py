@@ -17,6 +17,7 @@ from workbench.core.ids import floor_of, time_of
 
 PARENTS = (
     "requests_log_request",
+    "requests_log_tags",
     "requests_log_body",
     "requests_log_digest",
     "requests_log_span",

@@ -30,14 +30,14 @@ _BLANKS = re.compile(r"\s+")
 # plans, which for thousands takes longer than finding them, and then joins by reading whole weeks.
 _CHANGE = """
 WITH held AS MATERIALIZED (
-    SELECT id, tags -> %(name)s::text AS before FROM requests_log_request
+    SELECT id, tags -> %(name)s::text AS before FROM requests_log_tags
     WHERE project_id = %(project)s AND id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[])))
         AND id BETWEEN %(low)s AND %(high)s AND {changes}
     ORDER BY id DESC FOR UPDATE
 ), changed AS (
-    UPDATE requests_log_request r SET tags = {tags}
-    WHERE r.project_id = %(project)s AND r.id = ANY(ARRAY(SELECT id FROM held))
-        AND r.id BETWEEN %(low)s AND %(high)s
+    UPDATE requests_log_tags t SET tags = {tags}
+    WHERE t.project_id = %(project)s AND t.id = ANY(ARRAY(SELECT id FROM held))
+        AND t.id BETWEEN %(low)s AND %(high)s
     RETURNING 1
 ), kept AS (
     INSERT INTO requests_log_bulk_change (action_id, low, high, ids, before)
@@ -46,8 +46,8 @@ WITH held AS MATERIALIZED (
 )
 SELECT count(*) FROM changed
 """
-_ADD = _CHANGE.format(changes="NOT tags @> %(tag)s::jsonb", tags="r.tags || %(tag)s::jsonb")
-_REMOVE = _CHANGE.format(changes="tags ? %(name)s", tags="r.tags - %(name)s::text")
+_ADD = _CHANGE.format(changes="NOT tags @> %(tag)s::jsonb", tags="t.tags || %(tag)s::jsonb")
+_REMOVE = _CHANGE.format(changes="tags ? %(name)s", tags="t.tags - %(name)s::text")
 
 # A row is ours to put back while its tag is what this action made of it, and no later action
 # gave it the same again.
@@ -63,15 +63,15 @@ WITH was AS MATERIALIZED (
         AND a.params ->> 'name' = %(name)s AND c.position > %(change)s
         AND c.low <= %(high)s AND c.high >= %(low)s
 )
-UPDATE requests_log_request r SET tags = CASE
-    WHEN was.before IS NULL THEN r.tags - %(name)s::text
-    ELSE r.tags || jsonb_build_object(%(name)s::text, was.before) END
+UPDATE requests_log_tags t SET tags = CASE
+    WHEN was.before IS NULL THEN t.tags - %(name)s::text
+    ELSE t.tags || jsonb_build_object(%(name)s::text, was.before) END
 FROM was
-WHERE r.project_id = %(project)s AND r.id = was.id AND r.id BETWEEN %(low)s AND %(high)s
-    AND {is_ours} AND r.id NOT IN (SELECT id FROM later)
+WHERE t.project_id = %(project)s AND t.id = was.id AND t.id BETWEEN %(low)s AND %(high)s
+    AND {is_ours} AND t.id NOT IN (SELECT id FROM later)
 """
-_RESTORE_SET = _RESTORE.format(is_ours="r.tags @> %(tag)s::jsonb")
-_RESTORE_REMOVED = _RESTORE.format(is_ours="NOT r.tags ? %(name)s")
+_RESTORE_SET = _RESTORE.format(is_ours="t.tags @> %(tag)s::jsonb")
+_RESTORE_REMOVED = _RESTORE.format(is_ours="NOT t.tags ? %(name)s")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Deleting requests: out of the log at once, for good when the time to undo it is over.
 
-The facts of a deleted request are kept with the action; its raw bytes, digest and scores stay
-where they are, out of reach, because nothing reads them without the facts.
+The facts and tags of a deleted request are kept with the action; its raw bytes, digest and scores
+stay where they are, out of reach, because nothing reads them without the facts.
 """
 
 from __future__ import annotations
@@ -21,13 +21,25 @@ from workbench.core.models import Project, User
 
 KEPT_FOR = timedelta(days=7)
 
-# In the form of tagging's statement, for the same reasons.
+# In the form of tagging's statement, for the same reasons. Tags are held behind the facts: whoever
+# tags holds nothing else. They are joined fully, though none are without facts: Postgres takes
+# either for a handful of rows, and would otherwise compare each of one with each of the other.
 _DELETE = """
 WITH held AS MATERIALIZED (
     SELECT id FROM requests_log_request
     WHERE project_id = %(project)s AND id = ANY(ARRAY(SELECT unnest(%(ids)s::uuid[])))
         AND id BETWEEN %(low)s AND %(high)s
     ORDER BY id DESC FOR UPDATE
+), tagged AS MATERIALIZED (
+    SELECT id FROM requests_log_tags
+    WHERE project_id = %(project)s AND id = ANY(ARRAY(SELECT id FROM held))
+        AND id BETWEEN %(low)s AND %(high)s
+    ORDER BY id DESC FOR UPDATE
+), untagged AS (
+    DELETE FROM requests_log_tags t
+    WHERE t.project_id = %(project)s AND t.id = ANY(ARRAY(SELECT id FROM tagged))
+        AND t.id BETWEEN %(low)s AND %(high)s
+    RETURNING t.id, t.tags
 ), gone AS (
     DELETE FROM requests_log_request r
     WHERE r.project_id = %(project)s AND r.id = ANY(ARRAY(SELECT id FROM held))
@@ -35,20 +47,27 @@ WITH held AS MATERIALIZED (
     RETURNING r.*
 ), kept AS (
     INSERT INTO requests_log_bulk_change (action_id, low, high, ids, before)
-    SELECT %(action)s, %(low)s, %(high)s, array_agg(id), array_agg(to_jsonb(gone))
-    FROM gone HAVING count(*) > 0
+    SELECT %(action)s, %(low)s, %(high)s, array_agg(g.id),
+           array_agg(to_jsonb(g) || jsonb_build_object('tags', coalesce(u.tags, '{}')))
+    FROM gone g FULL JOIN untagged u ON u.id = g.id HAVING count(*) > 0
 )
 SELECT count(*) FROM gone
 """
 # A digest that was not made before the delete is made now.
 _RESTORE = """
-WITH kept AS (
-    SELECT facts.* FROM requests_log_bulk_change c, unnest(c.before) AS one (facts),
-         LATERAL jsonb_populate_record(NULL::requests_log_request, one.facts) AS facts
+WITH kept AS MATERIALIZED (
+    SELECT one.facts FROM requests_log_bulk_change c, unnest(c.before) AS one (facts)
     WHERE c.position = %(change)s
 ), back AS (
-    INSERT INTO requests_log_request SELECT * FROM kept
+    INSERT INTO requests_log_request
+    SELECT facts.* FROM kept,
+        LATERAL jsonb_populate_record(NULL::requests_log_request, kept.facts) AS facts
     ON CONFLICT (project_id, id) DO NOTHING RETURNING project_id, id
+), tagged AS (
+    INSERT INTO requests_log_tags (project_id, id, tags)
+    SELECT had.project_id, had.id, coalesce(had.tags, '{}') FROM kept,
+        LATERAL jsonb_populate_record(NULL::requests_log_tags, kept.facts) AS had
+    ON CONFLICT (project_id, id) DO NOTHING
 ), undigested AS (
     INSERT INTO requests_log_undigested (project_id, id)
     SELECT b.project_id, b.id FROM back b

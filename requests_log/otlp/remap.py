@@ -20,7 +20,7 @@ from msgspec import structs
 
 from requests_log import bodies
 from requests_log.calls import Call, Span
-from requests_log.models import LoggedSpan, RequestRow
+from requests_log.models import LoggedRequest, LoggedSpan
 from requests_log.otlp.mapping import VERSION, Mapped, Origin, map_spans
 from requests_log.otlp.models import OtlpSpan
 from requests_log.otlp.raw_spans import SAY_WHOSE
@@ -46,6 +46,7 @@ ORDER BY project_id, trace_id LIMIT %s
 """
 OLD_ROWS = (
     "DELETE FROM requests_log_request WHERE project_id = %s AND id = ANY(%s)",
+    "DELETE FROM requests_log_tags WHERE project_id = %s AND id = ANY(%s)",
     "DELETE FROM requests_log_body WHERE project_id = %s AND id = ANY(%s)",
     "DELETE FROM requests_log_undigested WHERE project_id = %s AND id = ANY(%s)",
     "DELETE FROM requests_log_span WHERE project_id = %s AND id = ANY(%s)",
@@ -186,10 +187,10 @@ def _deleted(project_id: int, ids: list[UUID]) -> set[UUID]:
 
 def _stored(project_id: int, ids: Sequence[UUID]) -> dict[UUID, _Stored]:
     found: dict[UUID, _Stored] = {}
-    for model in (RequestRow, LoggedSpan):
+    for model in (LoggedRequest, LoggedSpan):
         rows = model._default_manager.filter(project_id=project_id, id__in=ids)
         for row in rows.values_list("id", "received_at", "tags"):
-            found[row[0]] = _Stored(row[1], row[2])
+            found[row[0]] = _Stored(row[1], row[2] or {})
     return found
 
 

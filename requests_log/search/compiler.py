@@ -28,7 +28,7 @@ SPAN = ("since", "until")
 class Lead:
     """Terms whose matches an index finds, though not in order of time; see `requests_log.leads`.
 
-    `condition` is one on requests (`name` is "tag"), digests ("cost") or scores ("score");
+    `condition` is one on tags (`name` is "tag"), digests ("cost") or scores ("score");
     `others` is that of the query's other terms on requests, without its texts.
     """
 

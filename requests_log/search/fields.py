@@ -151,7 +151,7 @@ FIELDS: Mapping[str, Field] = {
             conditions.any_of(conditions.tag),
             "tag",
             is_keyed=True,
-            present=lambda: ~Q(tags={}),
+            present=lambda: Q(tags__isnull=False) & ~Q(tags={}),
         ),
         Field(
             "score",

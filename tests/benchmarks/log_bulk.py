@@ -31,9 +31,11 @@ INGEST_RATIO = 0.8
 WAIT_SECONDS = 60
 
 _UPDATE = """
-UPDATE requests_log_request SET tags = tags || '{"quality": "good"}'
-WHERE project_id = %s AND environment = 'bulk' AND id >= %s AND id < %s
-    AND NOT tags @> '{"quality": "good"}'
+UPDATE requests_log_tags t SET tags = t.tags || '{"quality": "good"}'
+FROM requests_log_request r
+WHERE r.project_id = %(project)s AND r.environment = 'bulk' AND t.project_id = r.project_id
+    AND r.id >= %(since)s AND r.id < %(until)s AND t.id = r.id
+    AND t.id >= %(since)s AND t.id < %(until)s AND NOT t.tags @> '{"quality": "good"}'
 """
 # Another first digit makes new ids that are in the same order.
 _INSERT = """
@@ -150,7 +152,8 @@ def _tag(project: Any, one: Everything, value: str) -> Any:
 def _updated(project: Any, one: Slice) -> float:
     from workbench.core.ids import floor_of
 
-    return _executed(_UPDATE, [project.pk, floor_of(one.since), floor_of(one.until)])
+    bounds = {"since": floor_of(one.since), "until": floor_of(one.until)}
+    return _executed(_UPDATE, {"project": project.pk, **bounds})
 
 
 def _added(project: Any, one: Everything) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from requests_log.datasets.actions import add_examples, create_dataset
 from requests_log.datasets.models import Dataset
 from requests_log.digest.derive import Source, derive
 from requests_log.digest.rows import INSERT, values_of
-from requests_log.models import LoggedScore, RequestBody, RequestRow
+from requests_log.models import LoggedScore, RequestBody, RequestRow, RequestTags
 from requests_log.textindex import sealing
 from workbench.core.ids import uuid7
 from workbench.core.models import Project
@@ -86,10 +86,12 @@ def store_request(
         "duration_ms": 812.0,
     }
     values = defaults | facts
+    tags = values.pop("tags", {})
     id_ = uuid7(at)
     row = RequestRow.objects.create(
         id=id_, project=project, started_at=at, request_size=len(request), **values
     )
+    RequestTags.objects.create(id=id_, project=project, tags=tags)
     RequestBody.objects.create(
         id=id_,
         project=project,

@@ -28,6 +28,7 @@ from requests_log.models import (
     LoggedScore,
     RequestBody,
     RequestRow,
+    RequestTags,
     Undigested,
 )
 from requests_log.selection import Selection
@@ -52,7 +53,7 @@ def tag(project: Project, name: str, value: str | None, *ids: UUID) -> BulkActio
 
 
 def tags_of(row: RequestRow) -> dict[str, Any]:
-    return dict(RequestRow.objects.get(id=row.id, project=row.project).tags)
+    return dict(LoggedRequest.objects.get(id=row.id, project=row.project).tags)
 
 
 def undone(action: BulkAction) -> BulkAction:
@@ -191,7 +192,7 @@ def test_a_job_that_was_stopped_midway_is_undone_as_far_as_it_came(
 
     back.refresh_from_db()
     assert (back.restored, back.state) == (4, BulkAction.State.UNDONE)
-    assert not RequestRow.objects.in_project(cast.project).tagged("q", "good").exists()
+    assert not LoggedRequest.objects.in_project(cast.project).tagged("q", "good").exists()
 
 
 def test_a_job_that_broke_goes_on_behind_its_last_step_and_counts_nothing_twice(
@@ -239,6 +240,7 @@ def test_a_deleted_request_is_gone_at_once_and_comes_back_whole(cast: Cast) -> N
         cast.project, selection=Selection(at=NOON, ids=(row.id,)), by=None, at=NOON
     )
     assert list(LoggedRequest.objects.in_project(cast.project).values_list("id")) == [(keep.id,)]
+    assert list(RequestTags.objects.in_project(cast.project).values_list("id")) == [(keep.id,)]
     assert action.undo_until == NOON + KEPT_FOR
     undone(action)
 

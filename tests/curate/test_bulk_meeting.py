@@ -14,7 +14,7 @@ from requests_log.bulk.actions import undo
 from requests_log.bulk.deleting import delete_requests
 from requests_log.bulk.models import BulkAction
 from requests_log.bulk.pace import FIRST, LEAST, MOST, SECONDS, Pace, is_crowded
-from requests_log.models import RequestRow, Undigested
+from requests_log.models import LoggedRequest, RequestTags, Undigested
 from requests_log.selection import Selection
 from requests_log.tagging import read_tagging, tag_requests
 from tests.curate.factories import NOON, make_requests
@@ -73,7 +73,7 @@ def change_while(project: Project, work: Callable[[], BulkAction]) -> BulkAction
     """Somebody changes the tags of a request; the work meets it before they are through."""
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            RequestRow.objects.in_project(project).update(tags={"q": "theirs", "r": "x"})
+            RequestTags.objects.in_project(project).update(tags={"q": "theirs", "r": "x"})
             met = pool.submit(alone, work)
             await_waiter()
         return met.result(timeout=60)
@@ -86,7 +86,7 @@ def test_a_tag_that_had_to_wait_is_set_on_what_it_waited_for_and_undone_to_it(
 
     action = change_while(project, lambda: tag(project, "good"))
 
-    rows = RequestRow.objects.in_project(project)
+    rows = LoggedRequest.objects.in_project(project)
     assert action.changed == 3
     assert all(row.tags == {"q": "good", "r": "x"} for row in rows)
     assert undo(action, by=None, at=NOON).restored == 3
@@ -106,10 +106,10 @@ def test_a_delete_that_had_to_wait_brings_back_what_it_waited_for(project: Proje
     make_requests(project, 3, tags={"q": "old"})
 
     action = change_while(project, lambda: delete(project))
-    assert not RequestRow.objects.in_project(project).exists()
+    assert not LoggedRequest.objects.in_project(project).exists()
     undo(action, by=None, at=NOON)
 
-    tags = [row.tags for row in RequestRow.objects.in_project(project)]
+    tags = [row.tags for row in LoggedRequest.objects.in_project(project)]
     assert tags == [{"q": "theirs", "r": "x"}] * 3
 
 
@@ -136,7 +136,7 @@ def test_jobs_that_change_the_same_requests_all_come_through(project: Project) -
         assert all(pool.map(lambda action: alone(lambda: work(action)), actions))
 
     assert {job.state for job in Job.objects.filter(project=project)} == {Job.State.SUCCEEDED}
-    rows = RequestRow.objects.in_project(project)
+    rows = LoggedRequest.objects.in_project(project)
     assert {row.tags["q"] for row in rows} <= set(values)
     assert sum(action.changed for action in BulkAction.objects.in_project(project)) == ROWS * len(
         values

@@ -13,7 +13,7 @@ from requests_log import leads
 from requests_log import timeline as timelines
 from requests_log.api.filters import asked_page
 from requests_log.listing import Listing, listing, neighbours
-from requests_log.models import Digest, LoggedRequest, RequestRow
+from requests_log.models import Digest, LoggedRequest, RequestTags
 from requests_log.search import read_filter
 from requests_log.timeline import Timeline, timeline
 from tests.conftest import Cast
@@ -135,7 +135,7 @@ def test_the_api_pages_through_the_same_matches(cast: Cast, log: list[UUID]) -> 
 def test_many_matches_are_counted_among_the_latest_requests(
     cast: Cast, alice: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leads, "_WHERE", {"tag": (RequestRow, "id", 2)})
+    monkeypatch.setattr(leads, "_WHERE", {"tag": (RequestTags, "id", 2)})
     monkeypatch.setattr(leads, "LOOKED_AT", 10)
 
     shown = listed(cast, "tag.route:a")
@@ -149,7 +149,7 @@ def test_many_matches_are_counted_among_the_latest_requests(
 def test_bars_of_many_matches_are_estimates_from_the_first_requests_of_each(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leads, "_WHERE", {"tag": (RequestRow, "id", 2)})
+    monkeypatch.setattr(leads, "_WHERE", {"tag": (RequestTags, "id", 2)})
     monkeypatch.setattr(timelines, "LOOKED_AT", 4)
 
     shown = over_time(cast, "tag.route:a since:2026-11-21T08:00 until:2026-11-22T08:00")

@@ -25,11 +25,13 @@ SELECT n,
     (lpad(to_hex(%(first)s + n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid AS id
 FROM generate_series(0, 2999) AS n;
 INSERT INTO requests_log_request (project_id, id, started_at, status, operation, request_size,
-    model, prompt_name, prompt_version, end_user, session, trace_id, tags)
+    model, prompt_name, prompt_version, end_user, session, trace_id)
 SELECT %(project)s, id, now(), CASE WHEN n %% 50 = 0 THEN 'error' ELSE 'ok' END, 'chat', 2,
     'model ' || n %% 60, 'prompt ' || n %% 30, n %% 4, 'user ' || n %% 300, 'session ' || n / 6,
-    'trace ' || n / 3, jsonb_build_object('route', 'route ' || n %% 200)
+    'trace ' || n / 3
 FROM made;
+INSERT INTO requests_log_tags (project_id, id, tags)
+SELECT %(project)s, id, jsonb_build_object('route', 'route ' || n %% 200) FROM made;
 INSERT INTO requests_log_digest (project_id, id, digest_version, cost, input_preview, search)
 SELECT %(project)s, id, 1, n / 3000.0, 'question', CASE WHEN n = 7 THEN 'refund' ELSE 'parcel' END
 FROM made;
@@ -38,7 +40,7 @@ INSERT INTO requests_log_score (project_id, id, at, request_id, number, data_typ
 SELECT %(project)s, gen_random_uuid(), now(), id, n / 3000.0, 'number', 'judge', 'quality'
 FROM made;
 """
-_ANALYZED = ("request", "digest", "score", "text_segment", "text_waiting")
+_ANALYZED = ("request", "tags", "digest", "score", "text_segment", "text_waiting")
 # An index by its name, and the parts of it that lie in partitions.
 _PARTS = """
 SELECT c.relname FROM pg_class c WHERE c.oid = to_regclass(%(name)s)

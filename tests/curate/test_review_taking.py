@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
-from requests_log.models import Digest, LoggedScore, RequestBody, RequestRow
+from requests_log.models import Digest, LoggedScore, RequestBody, RequestRow, RequestTags
 from requests_log.review.actions import reject, skip
 from requests_log.review.models import Item, Policy, Reason
 from requests_log.review.taking import take
@@ -33,7 +33,7 @@ def project(transactional_db: None) -> Iterator[Project]:
         for slot in (1, 2)
     )
     yield made
-    for model in (Item, Policy, LoggedScore, Digest, RequestBody, RequestRow):
+    for model in (Item, Policy, LoggedScore, Digest, RequestBody, RequestRow, RequestTags):
         model.objects.filter(project=made).delete()
     Project.objects.filter(pk=made.pk)._raw_delete("default")
 

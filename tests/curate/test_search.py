@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from requests_log.models import Comment, Correction, LoggedRequest
+from requests_log.models import Comment, Correction, LoggedRequest, RequestTags
 from requests_log.search import Operand, Query, Term, read_filter
 from requests_log.search.fields import FIELDS
 from tests.conftest import Cast
@@ -119,6 +119,7 @@ def find(cast: Cast) -> Find:
         ("has:error", {"failed"}),
         ("-has:error", {"old", "new"}),
         ("has:tag", {"old", "failed"}),
+        ("-has:tag", {"new"}),
         ("has:tag.vip", {"old"}),
         ("has:prompt has:error", {"failed"}),
         ("has:session,user", {"old", "new"}),
@@ -134,6 +135,27 @@ def find(cast: Cast) -> Find:
 )
 def test_a_query_finds_what_it_says(find: Find, text: str, expected: set[str]) -> None:
     assert find(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tag.route:checkout", {"old"}),
+        ("-tag.route:checkout", {"failed", "new"}),
+        ("-tag.route:*", {"failed", "new"}),
+        ("-tag.route:ch*", {"failed", "new"}),
+        ("has:tag", {"old"}),
+        ("-has:tag", {"failed", "new"}),
+    ],
+)
+def test_a_request_without_a_row_of_tags_is_found_as_one_without_tags(
+    find: Find, cast: Cast, text: str, expected: set[str]
+) -> None:
+    failed = LoggedRequest.objects.in_project(cast.project).get(status="error")
+    RequestTags.objects.filter(id=failed.id).delete()
+
+    assert find(text) == expected
+    assert LoggedRequest.objects.get(id=failed.id).tags == {}
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,10 @@ WITHOUT_BODY = """
 SELECT r.id::text FROM requests_log_request r WHERE r.project_id = %s AND NOT EXISTS (
     SELECT FROM requests_log_body b WHERE b.project_id = r.project_id AND b.id = r.id)
 """
+WITHOUT_TAGS = """
+SELECT r.id::text FROM requests_log_request r WHERE r.project_id = %s AND NOT EXISTS (
+    SELECT FROM requests_log_tags t WHERE t.project_id = r.project_id AND t.id = r.id)
+"""
 WITHOUT_DIGEST = """
 SELECT r.id::text FROM requests_log_request r WHERE r.project_id = %s
 AND NOT EXISTS (SELECT FROM requests_log_digest d
@@ -307,6 +311,8 @@ def _check_sums(
     """Rows of one event are in all of their tables, and reported losses are counted."""
     bodiless = [row[0] for row in _rows(connection, WITHOUT_BODY, project)]
     report.lost += report.blame("events without their bytes", bodiless)
+    tagless = [row[0] for row in _rows(connection, WITHOUT_TAGS, project)]
+    report.lost += report.blame("events without their tags", tagless)
     forgotten = [row[0] for row in _rows(connection, WITHOUT_DIGEST, project)]
     report.blame("events that will never be digested", forgotten)
     report.dropped = int(next(_rows(connection, DROPPED, project))[0])

@@ -67,6 +67,7 @@ SELECT EXISTS (SELECT FROM requests_log_quarantine), EXISTS (SELECT FROM request
 TAMPERINGS = {
     "a lost call": ("DELETE FROM requests_log_body WHERE id = {id}", "lost"),
     "lost facts": ("DELETE FROM requests_log_request WHERE id = {id}", "differing"),
+    "lost tags": ("DELETE FROM requests_log_tags WHERE id = {id}", "lost"),
     "a changed byte": (
         "UPDATE requests_log_body SET codec = 'raw', request = '{{}}'::bytea WHERE id = {id}",
         "differing",

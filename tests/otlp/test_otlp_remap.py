@@ -10,7 +10,7 @@ from django.db import connection
 
 from requests_log.bulk.actions import undo
 from requests_log.bulk.deleting import delete_requests
-from requests_log.models import RequestRow
+from requests_log.models import RequestRow, RequestTags
 from requests_log.otlp.mapping import VERSION
 from requests_log.otlp.models import OtlpSpan
 from requests_log.otlp.remap import remap_spans
@@ -37,7 +37,7 @@ def test_what_an_older_mapping_made_is_made_again(exporter: Exporter) -> None:
     call = make_span(CHAT | {"gen_ai.input.messages": ASKED, "user.id": "u-1"})
     exporter.export(call, make_span(name="step"))
     (before,) = exporter.requests()
-    RequestRow.objects.filter(id=before.id).update(tags={"service": "checkout", "by": "a person"})
+    RequestTags.objects.filter(id=before.id).update(tags={"service": "checkout", "by": "a person"})
     spoil(exporter.project)
 
     done = remap_spans(exporter.project)

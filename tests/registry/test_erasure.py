@@ -47,7 +47,7 @@ def test_calls_and_examples_of_one_person_go_and_the_rest_stays(cast: Cast) -> N
     assert [one.end_user for one in LoggedRequest.objects.in_project(cast.project)] == ["bob"]
     assert dataset.examples.count() == Content.objects.count() == 2
     with connection.cursor() as cursor:
-        for table in ("body", "digest"):
+        for table in ("tags", "body", "digest"):
             cursor.execute(
                 f"SELECT count(*) FROM requests_log_{table} WHERE project_id = %s",  # noqa: S608
                 [cast.project.pk],

@@ -26,6 +26,7 @@ from workbench.core.models import Job, Project, Role
 
 TABLES = (
     "requests_log_request",
+    "requests_log_tags",
     "requests_log_body",
     "requests_log_digest",
     "requests_log_span",

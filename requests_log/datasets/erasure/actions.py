@@ -40,7 +40,7 @@ AND NOT EXISTS (SELECT FROM datasets_versionrow r WHERE r.content_id = c.id)
 AND NOT EXISTS (SELECT FROM datasets_exampleedit d WHERE d.content_id = c.id)
 AND NOT EXISTS (SELECT FROM datasets_fixedexample f WHERE f.content_id = c.id OR f.left_id = c.id)
 """
-_TABLES = ("requests_log_request", "requests_log_undigested", *LEFTOVERS)
+_TABLES = ("requests_log_tags", "requests_log_request", "requests_log_undigested", *LEFTOVERS)
 
 
 def erase_subject(project: Project, *, subject: str, by: User | None, at: datetime) -> Erasure:
