@@ -37,6 +37,34 @@ def score_figure(summaries: Sequence[Summary]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def tradeoff_figure(priced: Sequence[Summary]) -> dict[str, Any]:
+    """Each candidate's mean score over what a thousand calls cost; all have both."""
+    shown = [(s.candidate.label, s.score, s.cost) for s in priced if s.score and s.cost is not None]
+    dots = {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": [round(cost, 6) for _, _, cost in shown],
+        "y": [_percent(score.mean) for _, score, _ in shown],
+        "text": _told_apart([label for label, _, _ in shown]),
+        "textposition": "top center",
+        "error_y": _whiskers([score for _, score, _ in shown]),
+        "marker": {"size": 9, "color": "--accent"},
+        "hovertemplate": "%{text}: $%{x:,.4g} for 1,000 calls, %{y:.1f} %<extra></extra>",
+    }
+    return {
+        "data": [dots],
+        "layout": {
+            "xaxis": {"title": "dollars for 1,000 calls", "tickprefix": "$", "rangemode": "tozero",
+                      "showgrid": True},
+            "yaxis": {"title": "mean score", "range": [-4, 124], "tickvals": [0, 25, 50, 75, 100],
+                      "ticksuffix": " %"},
+            "showlegend": False,
+            "hovermode": "closest",
+            "dragmode": False,
+        },
+    }  # fmt: skip
+
+
 def _whiskers(scores: Sequence[Interval]) -> dict[str, Any]:
     return {
         "type": "data",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, Max, Min, QuerySet
+from django.db.models import F, Max, Min, OuterRef, QuerySet, Subquery
 
 from evals.models import Candidate, Cell, Comparison
 from requests_log.datasets.models import VersionRow
@@ -15,6 +15,7 @@ from workbench.core.errors import InvalidInput
 ROWS = 25
 DISAGREE = "disagree"
 WRONG = "wrong-"
+WORSE = "worse-"
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def matrix_page(
     after: str = "",
     before: str = "",
 ) -> MatrixPage:
-    """One page; `show` is "disagree", "wrong-0" (a candidate's place) or nothing for all rows.
+    """One page. `show` is "disagree", "wrong-0" (a candidate's place), "worse-1" (where it scored
+    lower than the first) or nothing for all rows.
 
     Raises:
         InvalidInput: `show`, `after` or `before` make no sense.
@@ -126,6 +128,8 @@ def _shown(
     rows = VersionRow.objects.filter(version=comparison.dataset_version, split=comparison.split)
     if show == DISAGREE:
         return rows.filter(position__in=_disagreeing(comparison).values("position"))
+    if show.startswith(WORSE):
+        return rows.filter(position__in=_worse(candidates, show).values("position"))
     if show:
         passed = {"score__gte": comparison.pass_mark, "error": ""}
         cells = _candidate(candidates, show).cells.exclude(**passed)
@@ -135,10 +139,17 @@ def _shown(
     return rows if last is None else rows.filter(position__lte=last)
 
 
-def _candidate(candidates: Sequence[Candidate], show: str) -> Candidate:
-    place = show.removeprefix(WRONG)
+def _worse(candidates: Sequence[Candidate], show: str) -> QuerySet[Cell]:
+    """The candidate's answers that scored lower than the first one's."""
+    first = candidates[0].cells.filter(position=OuterRef("position")).values("score")
+    cells = _candidate(candidates, show, WORSE).cells
+    return cells.annotate(of_first=Subquery(first)).filter(score__lt=F("of_first"))
+
+
+def _candidate(candidates: Sequence[Candidate], show: str, kind: str = WRONG) -> Candidate:
+    place = show.removeprefix(kind)
     for candidate in candidates:
-        if show.startswith(WRONG) and place == str(candidate.position):
+        if show.startswith(kind) and place == str(candidate.position):
             return candidate
     raise InvalidInput(f"There is no view “{show[:40]}” of a comparison. Show all rows instead.")
 

@@ -80,6 +80,9 @@ class Candidate(models.Model):
     model_ref = models.CharField(max_length=300)
     # What the ref stood for when the comparison ran: an alias may have moved since.
     resolved = models.CharField(max_length=300, blank=True, default="")
+    # Whose prices hold for it, and under which name; empty until it was asked.
+    provider = models.CharField(max_length=300, blank=True, default="", db_default="")
+    model = models.CharField(max_length=300, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [

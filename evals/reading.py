@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from evals.charts import score_figure
-from evals.matrix import DISAGREE, WRONG, disagreements
+from evals.charts import score_figure, tradeoff_figure
+from evals.matrix import DISAGREE, WORSE, WRONG, disagreements
 from evals.models import Candidate, Comparison
 from evals.results import Summary, summaries
 from requests_log.datasets.models import VersionRow
@@ -74,19 +74,34 @@ class ComparisonReading:
     def figure(self) -> dict[str, Any]:
         return score_figure(self.summaries)
 
+    @cached_property
+    def tradeoff(self) -> dict[str, Any] | None:
+        """Cost and quality, where two candidates or more have a price."""
+        priced = [s for s in self.summaries if s.cost is not None and s.score is not None]
+        return tradeoff_figure(priced) if len(priced) > 1 else None
+
     @property
     def figure_size(self) -> str:
         return "short" if len(self.summaries) <= 4 else "medium"
 
     @cached_property
     def views(self) -> list[View]:
-        """The filters: all rows, where they disagree, where each candidate is not right."""
+        """The filters: all rows, where they disagree, where each is not right or loses."""
         wrong = [
             View(f"{WRONG}{s.candidate.position}", f"{s.candidate.label} is wrong", s.not_right)
             for s in self.summaries
         ]
+        worse = [
+            View(
+                f"{WORSE}{s.candidate.position}",
+                f"{s.candidate.label} loses to the first",
+                s.difference.worse,
+            )
+            for s in self.summaries
+            if s.difference and s.difference.worse
+        ]
         apart = View(DISAGREE, "They disagree", disagreements(self.comparison))
-        return [View("", "All rows", self.comparison.rows), apart, *wrong]
+        return [View("", "All rows", self.comparison.rows), apart, *wrong, *worse]
 
     @property
     def shown(self) -> View:

@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Aggregate, Avg, Count, F, FloatField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    Aggregate,
+    Avg,
+    Count,
+    F,
+    FloatField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+)
 
 from evals.models import Candidate, Cell, Comparison
 from evals.stats import Interval, counted_interval
+from requests_log.digest import prices
 
 Counts = Mapping[float, int]
 
@@ -28,6 +41,12 @@ class Difference:
     worse: int
 
     @property
+    def win_rate(self) -> float:
+        """The share of rows where it scored higher; half of the rows with equal scores count."""
+        ties = self.interval.n - self.better - self.worse
+        return (self.better + ties / 2) / self.interval.n
+
+    @property
     def is_clear(self) -> bool:
         """Whether the interval leaves zero out."""
         return self.interval.low > 0 or self.interval.high < 0
@@ -35,7 +54,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Summary:
-    """A candidate's score with its interval, failures, and median milliseconds.
+    """A candidate's score with its interval, failures, time and cost.
+
+    `milliseconds` are the median of an answer, `slowest` the 95th percentile, `cost` dollars for a
+    thousand calls at the prices of the day the comparison was started; None where nobody knows.
 
     `wrong` counts the answers below the pass mark, `difference` is None for the first candidate
     and while no row was answered by both.
@@ -47,6 +69,8 @@ class Summary:
     milliseconds: float | None
     difference: Difference | None = None
     wrong: int = 0
+    slowest: float | None = None
+    cost: float | None = None
 
     @property
     def answered(self) -> int:
@@ -58,28 +82,66 @@ class Summary:
         return self.wrong + self.failures
 
 
-class Median(Aggregate):
-    """Half of the values lie below."""
+class Percentile(Aggregate):
+    """The value below which a share of the values lie."""
 
     function = "percentile_cont"
-    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
+    template = "%(function)s(%(share)s) WITHIN GROUP (ORDER BY %(expressions)s)"
     output_field = FloatField()
+
+    def __init__(self, expression: str, share: float) -> None:
+        super().__init__(expression, share=float(share))
 
 
 def summaries(comparison: Comparison) -> list[Summary]:
-    """One summary for each candidate, in their order; four queries."""
+    """One summary for each candidate, in their order; four queries, and now and then the prices."""
     candidates = list(comparison.candidates.order_by("position"))
     if not candidates:
         return []
     cells = Cell.objects.of_comparison(comparison)
     scores = _counts(cells.graded(), "score")
     apart = _differences(cells, candidates[0])
-    rest = cells.values("candidate").annotate(
-        failures=Count("pk", filter=~Q(error="")), milliseconds=Median("milliseconds")
+    rests = _rests(cells)
+    mark, at = comparison.pass_mark, comparison.created_at
+    found = []
+    for c in candidates:
+        rest = rests.get(c.pk, {})
+        cost = _cost(comparison.project_id, c, rest, at=at)
+        found.append(_summary(c, scores[c.pk], apart[c.pk], {**rest, "cost": cost}, mark))
+    return found
+
+
+def _rests(cells: QuerySet[Cell]) -> dict[int, Any]:
+    """By candidate: failures, times, and the tokens of answers whose server counted both."""
+    counted = Q(input_tokens__isnull=False, output_tokens__isnull=False)
+    rows = cells.values("candidate").annotate(
+        failures=Count("pk", filter=~Q(error="")),
+        median=Percentile("milliseconds", 0.5),
+        slowest=Percentile("milliseconds", 0.95),
+        counted=Count("pk", filter=counted),
+        input=Sum("input_tokens", filter=counted),
+        output=Sum("output_tokens", filter=counted),
     )
-    rests: dict[int, Any] = {row["candidate"]: row for row in rest.order_by()}
-    mark = comparison.pass_mark
-    return [_summary(c, scores[c.pk], apart[c.pk], rests.get(c.pk, {}), mark) for c in candidates]
+    return {row["candidate"]: row for row in rows.order_by()}
+
+
+def _cost(
+    project_id: int, candidate: Candidate, rest: Mapping[str, Any], *, at: datetime
+) -> float | None:
+    """Dollars for a thousand calls like those that were made."""
+    if not rest.get("counted"):
+        return None
+    prices.load(fresh_seconds=prices.FRESH_SECONDS)
+    total = prices.cost_of(
+        candidate.provider,
+        candidate.model,
+        input_tokens=rest["input"],
+        output_tokens=rest["output"],
+        cached_tokens=None,
+        project_id=project_id,
+        at=at,
+    )
+    return None if total is None else float(total) / rest["counted"] * 1000
 
 
 def means_of(comparisons: list[Comparison]) -> dict[Any, list[Candidate]]:
@@ -115,9 +177,11 @@ def _summary(
         candidate,
         counted_interval(scores) if scores else None,
         rest.get("failures", 0),
-        rest.get("milliseconds"),
+        rest.get("median"),
         _difference(apart) if apart else None,
         sum(count for score, count in scores.items() if score < pass_mark),
+        rest.get("slowest"),
+        rest.get("cost"),
     )
 
 

@@ -71,7 +71,9 @@ def run_comparison(comparison: Comparison, *, report: Report) -> dict[str, Any]:
         report(done, total, f"Asking {candidate.label}")
         waiting = partial(report, done, total)
         endpoint = _resolve_patiently(comparison, candidate, waiting)
-        Candidate.objects.filter(pk=candidate.pk).update(resolved=endpoint.label)
+        Candidate.objects.filter(pk=candidate.pk).update(
+            resolved=endpoint.label, provider=endpoint.provider[:300], model=endpoint.model[:300]
+        )
         with closing(_answers(comparison, candidate, endpoint)) as answers:
             for cells in answers:
                 Cell.objects.bulk_create(cells, ignore_conflicts=True)

@@ -15,5 +15,8 @@ urlpatterns = [
     path(ONE, views.comparison_page, name="comparison"),
     path(f"{ONE}live/", views.comparison_live, name="live"),
     path(f"{ONE}rows/<int:position>/", views.comparison_row, name="row"),
+    path(f"{ONE}slices/", views.comparison_slices, name="slices"),
+    path(f"{ONE}report.html", views.comparison_export, {"form": "html"}, name="report"),
+    path(f"{ONE}report.json", views.comparison_export, {"form": "json"}, name="report-json"),
     path(f"{ONE}cancel/", views.comparison_cancel, name="cancel"),
 ]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from evals.actions import MOST_CANDIDATES, start_comparison
+from evals.export import as_html, as_json, reading_slices
 from evals.forms import CandidateFormSet, ComparisonForm, as_asked, specs_of, typed_lines
 from evals.grader_forms import GraderForm
 from evals.graders.base import Grader
@@ -20,6 +22,7 @@ from evals.matrix import matrix_page, matrix_row
 from evals.models import Comparison
 from evals.reading import ComparisonReading
 from evals.results import means_of
+from evals.slices import LEAST_ROWS, MOST_VALUES
 from requests_log.datasets.models import DatasetVersion
 from workbench.core.access import ProjectRequest, project_page
 from workbench.core.errors import DomainError
@@ -106,6 +109,35 @@ def comparison_live(request: ProjectRequest, comparison_id: UUID) -> HttpRespons
     context = {"reading": reading, "comparison": reading.comparison, "oob": True}
     status = 200 if reading.is_working else STOP_POLLING
     return render(request, "evals/live.html", context, status=status)
+
+
+@require_safe
+@project_page(Role.VIEWER)
+def comparison_slices(request: ProjectRequest, comparison_id: UUID) -> HttpResponse:
+    """Scores by tag, a part of the page that comes after it."""
+    reading = ComparisonReading(_comparison(request, comparison_id))
+    context = {
+        "reading": reading,
+        "slices": reading_slices(reading),
+        "most_values": MOST_VALUES,
+        "least_rows": LEAST_ROWS,
+    }
+    return render(request, "evals/slices.html", context)
+
+
+@require_safe
+@project_page(Role.VIEWER)
+def comparison_export(request: ProjectRequest, comparison_id: UUID, form: str) -> HttpResponse:
+    """The comparison as a file, .json or .html."""
+    comparison = _comparison(request, comparison_id)
+    answer: Any  # a streaming response is no HttpResponse
+    if form == "json":
+        answer = StreamingHttpResponse(as_json(comparison), content_type="application/json")
+    else:
+        answer = HttpResponse(as_html(comparison), content_type="text/html; charset=utf-8")
+    name = f"{slugify(comparison.name) or 'comparison'}.{form}"
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer  # type: ignore[no-any-return]
 
 
 @require_safe

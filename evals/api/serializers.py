@@ -59,6 +59,7 @@ class DifferenceOut(Shape):
     interval = IntervalOut()
     better = serializers.IntegerField(help_text="Rows with a higher score than the first's.")
     worse = serializers.IntegerField(help_text="Rows with a lower score than the first's.")
+    win_rate = serializers.FloatField(help_text="The share of better rows, ties counting half.")
 
 
 class SummaryOut(Shape):
@@ -70,6 +71,10 @@ class SummaryOut(Shape):
     failures = serializers.IntegerField()
     wrong = serializers.IntegerField(help_text="Answers below the pass mark.")
     milliseconds = serializers.FloatField(allow_null=True, help_text="Median of an answer.")
+    slowest = serializers.FloatField(allow_null=True, help_text="95 % of the answers took less.")
+    cost = serializers.FloatField(
+        allow_null=True, help_text="Dollars for 1,000 such calls; null where nobody knows a price."
+    )
 
 
 class ComparisonOut(Shape):
