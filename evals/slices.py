@@ -61,7 +61,7 @@ def _positions_by_value(comparison: Comparison) -> dict[tuple[str, str], list[in
     logged = LoggedRequest.objects.in_project(comparison.project).filter(id__in=list(places))
     found: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for request_id, tags in logged.values_list("id", "tags"):
-        for tag, value in tags.items():
+        for tag, value in (tags or {}).items():
             found[tag, str(value)].append(places[request_id])
     return found
 
