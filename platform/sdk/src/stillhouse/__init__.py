@@ -1,4 +1,4 @@
-"""Stillhouse: log the LLM calls you pay for, and look up the models you trained on them."""
+"""Stillhouse: log the LLM calls you pay for, look up prompts and the models you trained."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from stillhouse._context import (
 from stillhouse._ids import new_id
 from stillhouse._masking import PATTERNS, mask_patterns
 from stillhouse._models import ResolvedModel
+from stillhouse._prompts import Prompt
 from stillhouse._spans import KINDS, Span, observe, span
 from stillhouse._tally import Stats
 from stillhouse._version import __version__
-from stillhouse.client import Client, default_client, feedback, score
+from stillhouse.client import Client, default_client, feedback, get_prompt, score
 from stillhouse.errors import (
     ConfigurationError,
     DeliveryError,
+    MissingVariables,
     ModelNotFound,
+    PromptError,
+    PromptNotFound,
     StillhouseError,
     StillhouseUnavailable,
 )
@@ -34,7 +38,11 @@ __all__ = [
     "ConfigurationError",
     "Context",
     "DeliveryError",
+    "MissingVariables",
     "ModelNotFound",
+    "Prompt",
+    "PromptError",
+    "PromptNotFound",
     "PromptRef",
     "ResolvedModel",
     "Span",
@@ -48,6 +56,7 @@ __all__ = [
     "current_trace_id",
     "default_client",
     "feedback",
+    "get_prompt",
     "last_request_id",
     "mask_patterns",
     "new_id",

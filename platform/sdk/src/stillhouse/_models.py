@@ -1,19 +1,17 @@
-"""Looking up the model behind an alias, with a cache that outlives the server's absence."""
+"""Looking up the model behind an alias."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import threading
-import time
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 from urllib.parse import quote
 
-from stillhouse._http import Connection, Reply, Unreachable
+from stillhouse._cache import Cache, Entry, Fetched, ask
+from stillhouse._http import Connection, Reply
 from stillhouse.errors import ModelNotFound, StillhouseUnavailable
 
 TTL_S = 60.0
-RETRY_FAILED_AFTER_S = 10.0  # so that a dead server costs one wait, not one per call
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,21 +36,13 @@ class ResolvedModel:
     stale: bool = False
 
 
-class _Entry(NamedTuple):
-    model: ResolvedModel
-    etag: str | None
-    fetched_at: float
-
-
 class ModelCache:
-    """Stale-while-revalidate: only the very first look-up of a ref waits for the server."""
+    """What the server said of models, by "name@alias"."""
 
     def __init__(self, connect: Callable[[], Connection], *, ttl: float = TTL_S) -> None:
         self._connect = connect
         self._ttl = ttl
-        self._entries: dict[str, _Entry] = {}
-        self._failures: dict[str, tuple[float, Exception]] = {}
-        self._refreshing: set[str] = set()
+        self._cache: Cache[str, ResolvedModel] = Cache(self._fetch)
 
     def resolve(self, ref: str, fallback: ResolvedModel | str | None) -> ResolvedModel:
         name, at, alias = ref.partition("@")
@@ -60,77 +50,21 @@ class ModelCache:
             raise ValueError(
                 "Write the model as name@alias, for example capital-letter@production."
             )
-        entry = self._entries.get(ref)
-        if entry is None:
-            return self._first_look_up(ref, fallback)
-        if time.monotonic() - entry.fetched_at < self._ttl:
-            return entry.model
-        self._refresh_behind(ref)
-        return dataclasses.replace(entry.model, stale=True)
-
-    def _first_look_up(self, ref: str, fallback: ResolvedModel | str | None) -> ResolvedModel:
         try:
-            self._raise_recent_failure(ref)
-            return self._fetch(ref)
+            model, stale = self._cache.look_up(ref, self._ttl, spare=fallback is not None)
         except (ModelNotFound, StillhouseUnavailable):
             if fallback is None:
                 raise
             return _as_model(ref, fallback)
+        return dataclasses.replace(model, stale=True) if stale else model
 
-    def _raise_recent_failure(self, ref: str) -> None:
-        failed_at, error = self._failures.get(ref, (0.0, None))
-        if error is not None and time.monotonic() - failed_at < RETRY_FAILED_AFTER_S:
-            raise type(error)(*error.args)
-
-    def _refresh_behind(self, ref: str) -> None:
-        failed_at, _ = self._failures.get(ref, (float("-inf"), None))
-        recently = time.monotonic() - failed_at < min(RETRY_FAILED_AFTER_S, self._ttl)
-        if ref in self._refreshing or recently:
-            return
-        self._refreshing.add(ref)
-        thread = threading.Thread(target=self._refresh, args=(ref,), daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # no thread at shutdown: the stale answer has to do
-            self._refreshing.discard(ref)
-
-    def _refresh(self, ref: str) -> None:
-        try:
-            self._fetch(ref)
-        except (ModelNotFound, StillhouseUnavailable):
-            return  # remembered in _failures; the cached answer goes on being served, marked
-        finally:
-            self._refreshing.discard(ref)
-
-    def _fetch(self, ref: str) -> ResolvedModel:
-        entry = self._entries.get(ref)
-        try:
-            reply = self._ask(ref, entry.etag if entry else None)
-            model = entry.model if entry and reply.status == 304 else _read(ref, reply)
-        except (ModelNotFound, StillhouseUnavailable) as error:
-            self._failures[ref] = (time.monotonic(), error)
-            raise
-        etag = reply.headers.get("ETag") or (entry and entry.etag)
-        self._entries[ref] = _Entry(model, etag, time.monotonic())
-        self._failures.pop(ref, None)
-        return model
-
-    def _ask(self, ref: str, etag: str | None) -> Reply:
-        connection = self._connect()
-        headers = {"Accept": "application/json", **({"If-None-Match": etag} if etag else {})}
-        try:
-            return connection.request(
-                "GET", f"/api/v1/models/{quote(ref, safe='@')}", headers=headers
-            )
-        except Unreachable as error:
-            raise StillhouseUnavailable(
-                f"The server did not answer for {ref}. Pass fallback= to go on without it."
-            ) from error
-        finally:
-            connection.close()
-
-    def after_fork(self) -> None:
-        self._refreshing = set()
+    def _fetch(self, ref: str, entry: Entry[ResolvedModel] | None) -> Fetched[ResolvedModel]:
+        silent = f"The server did not answer for {ref}. Pass fallback= to go on without it."
+        path = f"/api/v1/models/{quote(ref, safe='@')}"
+        reply = ask(self._connect, path, entry, unreachable=silent)
+        if entry and reply.status == 304:
+            return entry.value, entry.etag
+        return _read(ref, reply), reply.headers.get("ETag")
 
 
 def _read(ref: str, reply: Reply) -> ResolvedModel:

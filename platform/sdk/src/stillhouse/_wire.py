@@ -15,6 +15,7 @@ import time
 from typing import Any, Mapping, Sequence
 
 from stillhouse._flat import Frozen, flatten, rebuild
+from stillhouse._marks import prompt_in, unmarked
 from stillhouse._masking import MaskRunner
 from stillhouse._snapshot import (
     MAX_EVENT_BYTES,
@@ -79,12 +80,21 @@ class CallFreezer:
             try:
                 blob = marshal.dumps(values)
             except (ValueError, RecursionError):
-                return freeze(_named(values))
+                return freeze(_told(_named(values)))
             self._share = len(blob) > LONG_BYTES
             return blob if len(blob) <= MAX_EVENT_BYTES else freeze(_named(values))
         flat = flatten(values, room=FLAT_ROOM)
         self._share = flat is not None and flat[0] > LONG_BYTES
-        return flat or freeze(_named(values))
+        return flat or freeze(_told(_named(values)))
+
+
+def _told(call: dict[str, Any]) -> dict[str, Any]:
+    """A call with the prompt that its request's texts were made from, when they were."""
+    made_from = prompt_in(call["request"])
+    if made_from is None:
+        return call
+    prompt = call["prompt"] or made_from
+    return {**call, "request": unmarked(call["request"]), "prompt": prompt}
 
 
 def thaw(frozen: Frozen) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The client: what a program holds to log calls, spans and scores, and to look up models."""
+"""The client: what a program holds to log calls and to look up models and prompts."""
 
 from __future__ import annotations
 
@@ -25,15 +25,18 @@ from stillhouse._context import (
 from stillhouse._guard import guard
 from stillhouse._http import Connection
 from stillhouse._ids import id_at, new_id
+from stillhouse._kept import Kept
 from stillhouse._masking import Mask, MaskRunner
 from stillhouse._models import ModelCache, ResolvedModel
+from stillhouse._prompts import Prompt
 from stillhouse._pump import Pump
+from stillhouse._registry import Fallback, PromptCache, address_of
 from stillhouse._snapshot import snapshot
 from stillhouse._spool import Spool
 from stillhouse._tally import Stats, Tally
 from stillhouse._wire import FACTS, CallFreezer, encode, freeze
 from stillhouse._worker import Limits, Worker
-from stillhouse.errors import ConfigurationError, DeliveryError
+from stillhouse.errors import ConfigurationError, DeliveryError, StillhouseUnavailable
 
 DEFAULT_URL = "http://127.0.0.1:8400"
 SPOOL_LINGER_S = 0.05  # the spool is written this long after a call, not after flush_interval
@@ -99,13 +102,23 @@ class Client:
         def connect() -> Connection:
             return Connection(address, key, timeout=timeout)
 
-        pump = None
+        def connect_in_a_hurry() -> Connection:
+            if not key:
+                raise StillhouseUnavailable(
+                    "There is no API key, so the server was not asked. Set STILLHOUSE_API_KEY, or "
+                    "pass fallback= to go on without it."
+                )
+            return Connection(address, key, timeout=resolve_timeout)
+
+        pump = kept = None
         directory = spool or os.environ.get("STILLHOUSE_SPOOL")
         if directory and key:
             owner = sha256(f"{address}\n{key}".encode()).hexdigest()[:16]  # keys do not mix
-            kept = Spool(Path(directory) / owner, max_bytes=spool_max_bytes, fsync=spool_fsync)
-            pump = Pump(kept, connect, self._tally, linger_s=flush_interval)
+            own = Path(directory) / owner
+            held = Spool(own, max_bytes=spool_max_bytes, fsync=spool_fsync)
+            pump = Pump(held, connect, self._tally, linger_s=flush_interval)
             linger = min(flush_interval, SPOOL_LINGER_S)
+            kept = own / "prompts"
         self._worker = Worker(
             connect,
             lambda frozen: encode(frozen, static, self._masks),
@@ -113,9 +126,8 @@ class Client:
             tally=self._tally,
             pump=pump,
         )
-        self._models = ModelCache(
-            lambda: Connection(address, key, timeout=resolve_timeout), ttl=model_cache_ttl
-        )
+        self._models = ModelCache(connect_in_a_hurry, ttl=model_cache_ttl)
+        self._prompts = PromptCache(connect_in_a_hurry, Kept(kept))
         self._calls = CallFreezer()
         self._open: weakref.WeakSet[Any] = weakref.WeakSet()
         _clients.add(self)
@@ -224,6 +236,34 @@ class Client:
             ValueError: `ref` is not name@alias.
         """
         return self._models.resolve(ref, fallback)
+
+    def get_prompt(
+        self,
+        name: str,
+        *,
+        label: str | None = None,
+        version: int | None = None,
+        fallback: Fallback = None,
+        cache_ttl_seconds: float = 60.0,
+        key: str | None = None,
+    ) -> Prompt:
+        """A prompt of the registry, from a cache that is refreshed in the background.
+
+        `name` may also be "name@label", "name:3", "prompts:/name@label" or "prompts:/name/3".
+        Without label and version it is the version in production, or the newest where none is.
+        `key` (a user's id) decides where a label is split among versions.
+
+        Only the first look-up of an address waits (about `resolve_timeout` at most). One older than
+        `cache_ttl_seconds` is served at once and refreshed behind; a version by its number never
+        gets old. With the server away the last known one is served, with a spool also that of an
+        earlier process, or else `fallback`: a text or a list of messages, compiled the same way.
+
+        Raises:
+            PromptNotFound: the server does not know it, and there is neither cache nor fallback.
+            StillhouseUnavailable: no answer, and there is neither cache nor fallback.
+            ValueError: `name` cannot be read, or `fallback` is no prompt.
+        """
+        return self._prompts.get(address_of(name, label, version, key), cache_ttl_seconds, fallback)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until every event logged so far is stored or dropped. False when time ran out."""
@@ -392,6 +432,26 @@ def score(name: str, value: float | bool | str, **about: Any) -> str | None:
 def feedback(name: str, value: float | bool | str, **about: Any) -> str | None:
     """`default_client().feedback(...)`."""
     return default_client().feedback(name, value, **about)
+
+
+def get_prompt(
+    name: str,
+    *,
+    label: str | None = None,
+    version: int | None = None,
+    fallback: Fallback = None,
+    cache_ttl_seconds: float = 60.0,
+    key: str | None = None,
+) -> Prompt:
+    """`default_client().get_prompt(...)`."""
+    return default_client().get_prompt(
+        name,
+        label=label,
+        version=version,
+        fallback=fallback,
+        cache_ttl_seconds=cache_ttl_seconds,
+        key=key,
+    )
 
 
 def _from_environment() -> Client:

@@ -3,11 +3,16 @@
 StillhouseError
 ├── ConfigurationError      raised by `Client(...)`: a setting cannot be used
 ├── ModelNotFound           raised by `resolve_model`: the server does not know this name and alias
-├── StillhouseUnavailable   raised by `resolve_model`: no answer, nothing cached, no fallback
+├── PromptNotFound          raised by `get_prompt`: the server knows no such prompt or version
+├── StillhouseUnavailable   raised by both: no answer, nothing cached, no fallback
+├── PromptError             raised by `Prompt.compile`: these variables do not fit the prompt
+│   └── MissingVariables    some that it needs were not given; all are named
 └── DeliveryError           never raised; given to `on_error` when calls were not stored
 """
 
 from __future__ import annotations
+
+from typing import Iterable
 
 
 class StillhouseError(Exception):
@@ -20,6 +25,25 @@ class ConfigurationError(StillhouseError, ValueError):
 
 class ModelNotFound(StillhouseError):
     """The server knows no registered model with this name and alias."""
+
+
+class PromptNotFound(StillhouseError):
+    """The server knows no prompt of this name, or none with this label or number."""
+
+
+class PromptError(StillhouseError, ValueError):
+    """A prompt cannot be compiled with these variables; the message says why."""
+
+
+class MissingVariables(PromptError):
+    """Variables that the prompt needs were not given; `names` are all of them."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = list(dict.fromkeys(names))
+        super().__init__(f"Give a value for: {', '.join(self.names)}.")
+
+    def __reduce__(self) -> tuple[type[MissingVariables], tuple[list[str]]]:
+        return type(self), (self.names,)
 
 
 class StillhouseUnavailable(StillhouseError):

@@ -26,6 +26,7 @@ from stillhouse._context import (
     trace_here,
 )
 from stillhouse._ids import new_id, new_span_id
+from stillhouse._marks import prompt_in, unmarked
 from stillhouse._snapshot import snapshot
 from stillhouse._streams import AsyncStream, SyncStream
 from stillhouse._wire import FROZEN, model_json
@@ -143,17 +144,18 @@ class Recorder:
     def _call(
         self, provider: str, endpoint: str, bag: Context, kwargs: dict[str, Any]
     ) -> Call | None:
-        event = merged(merged(self._defaults, surroundings()), bag)
+        body = _payload(kwargs)
+        made_from = prompt_in(body)
+        event = merged(merged(self._defaults, surroundings()), {"prompt": made_from, **bag})
         event["trace"] = trace = event.get("trace") or trace_here()
         event["id"] = event_id = event.get("id") or new_id()
         remember_request(event_id)
         if not self._client.keeps((trace or {}).get("trace_id") or event_id):
             self._client._tally.add("sampled_out")
             return None
-        body = _payload(kwargs)
         event.update(type="request", operation=OPERATIONS[endpoint], model=body.get("model"))
         event["provider"] = "anthropic" if endpoint == "/v1/messages" else provider
-        event[FROZEN] = {"request": snapshot(body)}
+        event[FROZEN] = {"request": snapshot(unmarked(body) if made_from else body)}
         call = Call(self._client, event, SHAPES[endpoint]() if endpoint in SHAPES else None)
         _catch_before_parsing(kwargs, call)
         return call
