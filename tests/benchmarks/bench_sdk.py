@@ -5,7 +5,11 @@ rounds, with the lowest and highest round beside it. One call is about 5 KB: a c
 messages, two tools, and a response. A host logs 20 calls in a burst and then sleeps for 1 ms, so
 one call in 20 finds cold caches. Every call counts, none is left out; "all calls" pools those of
 all rounds. CPU is the thread's own time for a call, that of the sender's thread is not in it. The
-server runs in this process too, as in no app, which makes the caches of "server up" colder. Run:
+server runs in this process too, as in no app, which makes the caches of "server up" colder.
+
+`get_prompt` is measured as often and in the same bursts: with the server up a prompt that is fresh,
+with the server dead one that was fetched before and is long stale, so that every call also looks
+whether to ask again. Run:
 `python -m tests.benchmarks.bench_sdk [--rounds 7] [--calls 2000]`.
 """
 
@@ -20,15 +24,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from stillhouse import Client
+from tests.sdk.prompt_server import PromptServer
 from tests.sdk.servers import StillhouseServer, black_hole, dead_url
 
 KEY = "sh_abcdefgh_" + "s" * 43
 OUTPUT = Path("var/bench/sdk.json")
 TARGET_US = 50.0
+TARGET_PROMPT_US = 20.0
 TARGET_EXIT_S = 2.5
 PAUSE_EVERY = 20  # a host that logs 20 calls in a burst, then works: 1 ms
 
@@ -74,6 +81,42 @@ def one_round(log: Log, calls: int) -> Round:
             time.sleep(0.001)
     cpu = (time.thread_time() - cpu) / calls * 1e6
     return Round(sorted(seconds * 1e6 for seconds in took), cpu)
+
+
+def prompt_round(get: Callable[[], object], calls: int) -> Round:
+    clock, took = time.perf_counter, []
+    cpu = time.thread_time()
+    for n in range(calls):
+        started = clock()
+        get()
+        took.append(clock() - started)
+        if n % PAUSE_EVERY == 0:
+            time.sleep(0.001)
+    cpu = (time.thread_time() - cpu) / calls * 1e6
+    return Round(sorted(seconds * 1e6 for seconds in took), cpu)
+
+
+def prompt_figures(rounds: int, calls: int) -> list[dict[str, Any]]:
+    living, dying = PromptServer(), PromptServer()
+    gets = {}
+    for name, server, lifetime in (("server up", living, 60.0), ("server dead", dying, 0.1)):
+        server.save("support/triage", 3, REQUEST["messages"])
+        client = Client(KEY, server.url)
+        gets[name] = partial(client.get_prompt, "support/triage", cache_ttl_seconds=lifetime)
+        gets[name]()
+    dying.close()
+    rounds_of: dict[str, list[Round]] = {name: [] for name in gets}
+    for _ in range(rounds):
+        for name, get in gets.items():
+            rounds_of[name].append(prompt_round(get, calls))
+    living.close()
+    figures = []
+    for name, done in rounds_of.items():
+        p50s, p99s = [[each.percentile(share) for each in done] for share in (0.5, 0.99)]
+        figures.append(figure(f"get_prompt from cache p50, {name}", p50s, "us"))
+        title = f"get_prompt from cache p99, {name}"
+        figures.append(figure(title, p99s, "us", target=TARGET_PROMPT_US))
+    return figures
 
 
 def exit_seconds(url: str) -> float:
@@ -132,13 +175,14 @@ def main() -> None:
         for name, url in urls.items():
             took = [exit_seconds(url) for _ in range(3)]
             figures.append(figure(f"exit, {name}", took, "s", target=TARGET_EXIT_S))
+    figures += prompt_figures(options.rounds, options.calls)
     machine = f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_text(json.dumps({"machine": machine, "figures": figures}, indent=1) + "\n")
-    print(f"{'figure':34}{'value':>10}{'low':>10}{'high':>10}  unit  target")
+    print(f"{'figure':40}{'value':>10}{'low':>10}{'high':>10}  unit  target")
     for row in figures:
         spread = "".join(f"{row[key]:>10.2f}" for key in ("value", "low", "high"))
-        print(f"{row['name']:34}{spread}  {row['unit']:4}  {row['target'] or ''}")
+        print(f"{row['name']:40}{spread}  {row['unit']:4}  {row['target'] or ''}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.sdk.conftest import KEY
+from tests.sdk.prompt_server import PromptServer
 from tests.sdk.servers import StillhouseServer
 
 SOURCE = Path(__file__).resolve().parents[2] / "platform" / "sdk" / "src"
@@ -79,6 +81,27 @@ assert stats.sent == 7 and not stats.dropped, stats
 client.close()
 """
 
+PROMPTS = """
+import copy, pickle, tempfile
+import stillhouse
+
+with stillhouse.Client(spool=tempfile.mkdtemp()) as client:
+    prompt = client.get_prompt("support/triage@production")
+    messages = prompt.compile(name={"first": "Ann"}, history=[])
+    assert messages == [{"role": "user", "content": "Hi Ann"}], messages
+    assert pickle.loads(pickle.dumps(messages)) == copy.deepcopy(messages) == messages
+    try:
+        prompt.compile()
+    except stillhouse.MissingVariables as error:
+        assert error.names == ["name.first", "history"]
+    client.get_prompt("support/triage@production", cache_ttl_seconds=0)
+    assert client.get_prompt("nobody", fallback="Hi {{name}}").compile(name="Ann") == "Hi Ann"
+    with prompt.use(name={"first": "Ann"}, history=[]):
+        client.log(request={"messages": messages})
+    client.log(request={"messages": messages})
+    assert client.flush(60), client.stats()
+"""
+
 
 def interpreter(version: str) -> str | None:
     """A Python of that version that runs; a manager's shim may stand for one that does not."""
@@ -93,21 +116,26 @@ def interpreter(version: str) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_it_works_on(version: str, server: StillhouseServer) -> None:
-    program = interpreter(version)
-    if program is None:
+def run(version: str, program: str, server: StillhouseServer) -> None:
+    found = interpreter(version)
+    if found is None:
         pytest.skip(f"Python {version} is not on this machine.")
     env = {**os.environ, "STILLHOUSE_URL": server.url, "STILLHOUSE_API_KEY": KEY}
     env["PYTHONPATH"] = str(SOURCE)
     fork_warning = "ignore:This process"
-    command = [program, "-W", "error", "-W", fork_warning, "-c", PROGRAM]
+    command = [found, "-W", "error", "-W", fork_warning, "-c", program]
 
     done = subprocess.run(
         command, env=env, capture_output=True, text=True, timeout=240, check=False
     )
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_it_works_on(version: str, server: StillhouseServer) -> None:
+    run(version, PROGRAM, server)
+
     assert len(server.events) == 8
     kinds = [event["type"] for event in server.events]
     assert (kinds.count("request"), kinds.count("span"), kinds.count("score")) == (3, 4, 1)
@@ -115,3 +143,19 @@ def test_it_works_on(version: str, server: StillhouseServer) -> None:
         b"ann@example.com" not in seen.raw.replace(b'"user":"ann@example.com"', b"")
         for seen in server.seen
     )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_prompts_work_on(version: str) -> None:
+    body = [
+        {"role": "user", "content": "Hi {{name.first}}"},
+        {"type": "messages", "name": "history"},
+    ]
+
+    with contextlib.closing(PromptServer()) as server:
+        server.save("support/triage", 3, body)
+        run(version, PROMPTS, server)
+
+    said = {"name": "support/triage", "version": 3}
+    variables = {"name": {"first": "Ann"}, "history": []}
+    assert [event["prompt"] for event in server.events] == [{**said, "variables": variables}] * 2

@@ -186,35 +186,32 @@ def _is_placeholder(entry: Mapping[str, Any]) -> bool:
 
 
 def _texts(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    return list(
-        dict.fromkeys(text for entry in entries for text in _texts_of(entry.get("content")))
-    )
+    """The templates, each once: contents that are texts, and the texts among their parts."""
+    found: dict[str, None] = {}
+
+    def note(text: str) -> str:
+        found[text] = None
+        return text
+
+    for entry in entries:
+        _with_texts(entry, note)
+    return list(found)
 
 
-def _texts_of(content: Any) -> Iterator[str]:
-    """The templates in a content: all strings in it but those that say what its parts are."""
+def _with_texts(message: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """The message with its texts changed."""
+    content = message.get("content")
     if isinstance(content, str):
-        yield content
-    elif isinstance(content, list):
-        for part in content:
-            yield from _texts_of(part)
-    elif isinstance(content, dict):
-        for name, part in content.items():
-            if name != "type":
-                yield from _texts_of(part)
-
-
-def _replaced(content: Any, done: Mapping[str, str]) -> Any:
-    if isinstance(content, str):
-        return done.get(content, content)
+        return {**message, "content": change(content)}
     if isinstance(content, list):
-        return [_replaced(part, done) for part in content]
-    if isinstance(content, dict):
-        return {
-            name: part if name == "type" else _replaced(part, done)
-            for name, part in content.items()
-        }
-    return content
+        return {**message, "content": [_with_text(part, change) for part in content]}
+    return dict(message)
+
+
+def _with_text(part: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(part, dict) and isinstance(part.get("text"), str):
+        return {**part, "text": change(part["text"])}
+    return part
 
 
 def _messages(
@@ -222,9 +219,7 @@ def _messages(
 ) -> list[Any]:
     if _is_placeholder(entry):
         return _given(entry["name"], variables[entry["name"]])
-    filled = {"content": _replaced(entry["content"], done)} if "content" in entry else {}
-    rest = {name: copy.deepcopy(part) for name, part in entry.items() if name != "content"}
-    return [{**rest, **filled}]
+    return [_with_texts(copy.deepcopy(dict(entry)), done.__getitem__)]
 
 
 def _given(name: str, messages: Any) -> list[Any]:
@@ -236,39 +231,26 @@ def _given(name: str, messages: Any) -> list[Any]:
         raise PromptError(f"{name} takes a list of messages.") from None
 
 
-def _marked(compiled: Any, source: PromptRef) -> Any:
-    """The same with every text of a content knowing its prompt."""
+def _marked(compiled: str | list[Any], source: PromptRef) -> Any:
+    """The same with every text in it knowing its prompt; objects of a client's stay theirs."""
     if isinstance(compiled, str):
         return Text(compiled, source)
-    if isinstance(compiled, list):
-        return [_marked_message(message, source) for message in compiled]
-    return compiled
-
-
-def _marked_message(message: Any, source: PromptRef) -> Any:
-    if not isinstance(message, dict):
-        return message  # put in by the host: an object of its provider's client
-    content = message.get("content")
-    if isinstance(content, str):
-        return {**message, "content": Text(content, source)}
-    if isinstance(content, list):
-        return {**message, "content": [_marked_part(part, source) for part in content]}
-    return message
-
-
-def _marked_part(part: Any, source: PromptRef) -> Any:
-    if isinstance(part, dict) and isinstance(part.get("text"), str):
-        return {**part, "text": Text(part["text"], source)}
-    return part
+    return [
+        _with_texts(message, lambda text: Text(text, source))
+        if isinstance(message, Mapping)
+        else message
+        for message in compiled
+    ]
 
 
 def as_answer(body: bytes) -> Answer:
     """The JSON of a prompt.
 
     Raises:
-        ValueError: it is no JSON object.
+        ValueError: it is no JSON.
+        TypeError: it is no object.
     """
     answer = json.loads(body)
     if not isinstance(answer, dict):
-        raise TypeError("no object")
+        raise TypeError("an object")
     return answer

@@ -13,7 +13,7 @@ from stillhouse._http import Connection, Reply, Unreachable
 from stillhouse._kept import Kept
 from stillhouse._prompts import Answer, Prompt, as_answer, fallback_prompt
 from stillhouse._snapshot import dump
-from stillhouse.errors import PromptError, PromptNotFound, StillhouseUnavailable
+from stillhouse.errors import MissingVariables, PromptError, PromptNotFound, StillhouseUnavailable
 
 TTL_S = 60.0
 NEVER_OLD = float("inf")
@@ -93,9 +93,11 @@ class PromptCache:
     def _read(self, address: Address, reply: Reply) -> Prompt:
         if reply.status == 404:
             advice = "Check the name and the label, or pass fallback=."
-            raise PromptNotFound(_sentence(reply) or f"There is no prompt {address}. {advice}")
+            raise PromptNotFound(
+                _error(reply).get("message") or f"There is no prompt {address}. {advice}"
+            )
         if reply.status != 200:
-            said = _sentence(reply) or GO_ON
+            said = _error(reply).get("message") or GO_ON
             raise StillhouseUnavailable(
                 f"The server answered HTTP {reply.status} for the prompt {address}. {said}"
             )
@@ -138,10 +140,13 @@ class PromptCache:
                 f"The server did not answer, which compiles the prompt {name} because jinja2 is "
                 "not installed here. Install jinja2 beside the SDK."
             ) from error
-        if reply.status != 200:
-            said = _sentence(reply) or f"The server answered HTTP {reply.status}."
-            raise (PromptError if 400 <= reply.status < 500 else StillhouseUnavailable)(said)
-        return _compiled(reply.body)
+        if reply.status == 200:
+            return _compiled(reply.body)
+        said = _error(reply).get("message") or f"The server answered HTTP {reply.status}."
+        if _error(reply).get("code") == "missing_variables":
+            taken = [str(each["name"]) for each in answer.get("variables") or []]
+            raise MissingVariables(each for each in taken if each not in variables)
+        raise (PromptError if 400 <= reply.status < 500 else StillhouseUnavailable)(said)
 
     def _post(self, path: str, body: bytes) -> Reply:
         connection = self._connect()
@@ -177,13 +182,13 @@ def _name_of(address: Address) -> str:
     return json.dumps([address.name, address.label, address.version])
 
 
-def _sentence(reply: Reply) -> str | None:
-    """What an error's envelope says."""
+def _error(reply: Reply) -> dict[str, Any]:
+    """An error's envelope: its code, and its message, a sentence."""
     try:
-        said = json.loads(reply.body)["error"]["message"]
+        said = json.loads(reply.body)["error"]
     except (ValueError, KeyError, TypeError):
-        return None
-    return said if isinstance(said, str) and said else None
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _compiled(body: bytes) -> Any:
