@@ -16,6 +16,7 @@ from tests.sdk.conftest import KEY
 from tests.sdk.servers import Answer, OpenAIServer, StillhouseServer, chunk
 
 MESSAGES: list[Any] = [{"role": "user", "content": "How big?"}]
+PROMPT = {"name": "tone", "variables": {"mood": "kind"}}
 
 LITELLM = """
 import asyncio, sys, time
@@ -227,6 +228,18 @@ class TestLangChain:
         call = next(event for event in server.events if event["type"] == "request")
         assert call["trace"]["parent_id"] == outer.span_id
 
+    def test_a_call_in_a_block_of_a_prompt_is_logged_with_it(
+        self, client: Client, server: StillhouseServer
+    ) -> None:
+        prompt = client.get_prompt("tone", fallback=[{"role": "user", "content": "Be {{mood}}."}])
+
+        with prompt.use(mood="kind") as messages:
+            self.make("x").invoke(messages, config={"callbacks": [self.handler(client)]})
+
+        assert client.flush(60)
+        assert server.events[0]["prompt"] == PROMPT
+        assert server.events[0]["request"]["messages"] == [{"role": "user", "content": "Be kind."}]
+
     def test_one_handler_serves_many_threads(
         self, client: Client, server: StillhouseServer
     ) -> None:
@@ -246,3 +259,18 @@ class TestLangChain:
             asked = event["request"]["messages"][0]["content"].split()[1]
             assert event["response"]["choices"][0]["message"]["content"] == f"answer {asked}"
         assert len(server.events) == 8
+
+
+@pytest.mark.slow
+def test_a_compiled_prompt_is_known_through_litellm(
+    server: StillhouseServer, openai_server: OpenAIServer
+) -> None:
+    script = """
+text = client.get_prompt("tone", fallback="Be {{mood}}.").compile(mood="kind")
+litellm.completion(**{**ask, "messages": [{"role": "system", "content": text}]})
+captured(1)
+"""
+    event = litellm(script, server, openai_server)[0]
+
+    assert event["prompt"] == PROMPT
+    assert event["request"]["messages"] == [{"role": "system", "content": "Be kind."}]

@@ -97,6 +97,7 @@ def test_what_a_host_does_to_its_parts_stays_with_the_host(
         ("prompts:/a/b/3", {}, "a/b", {"version": "3"}),
         ("a/b/c@beta", {"key": "u"}, "a/b/c", {"label": "beta", "key": "u"}),
         ("ü b?", {}, "%C3%BC%20b%3F", {}),
+        ("triage", {"key": "\udc80"}, "triage", {"key": "?"}),
     ],
 )
 def test_an_address_is_asked_for_in_the_contract_s_words(
@@ -219,6 +220,25 @@ def test_each_key_has_its_own_answer(server: PromptServer, make_client: ClientMa
 
     assert versions == [3, 4, 3]
     assert len(server.asked) == 2
+
+
+def test_any_number_of_keys_and_names_is_kept_within_bounds(
+    server: PromptServer, make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stillhouse._cache.MOST_ENTRIES", 5)
+    client = make_client()
+
+    for number in range(10):
+        client.get_prompt("triage", key=f"user-{number}")
+        client.get_prompt(f"nobody-{number}", fallback="mine")
+        server.save(f"many-{number}", 1, "x")
+        client.get_prompt(f"many-{number}")
+
+    prompts = client._prompts
+    assert len(prompts._cache._entries) == 5
+    assert len(prompts._cache._failures) == 5
+    assert len(prompts._last) == 5
+    assert client.get_prompt("triage", key="user-0").version == 3
 
 
 def test_the_last_known_version_outlives_the_server(

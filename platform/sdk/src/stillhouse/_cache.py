@@ -109,12 +109,12 @@ class Cache(Generic[K, V]):
         return value
 
     def _store(self, key: K, entry: Entry[V]) -> None:
-        _make_room(self._entries, key)
+        make_room(self._entries, key)
         self._entries[key] = entry
 
     def _fail(self, key: K, error: StillhouseError) -> None:
         group = self._group(key)
-        _make_room(self._failures, group)
+        make_room(self._failures, group)
         self._failures[group] = _Failure(time.monotonic(), error)
 
     def _refresh_behind(self, key: K, pause: float) -> None:
@@ -181,7 +181,8 @@ def ask(
         connection.close()
 
 
-def _make_room(kept: dict[Any, Any], key: object) -> None:
+def make_room(kept: dict[Any, Any], key: object) -> None:
+    """Forget the oldest of what is kept, if a new key would be one too many."""
     while key not in kept and len(kept) >= MOST_ENTRIES:
         with contextlib.suppress(RuntimeError):  # another thread made room at the same moment
             kept.pop(next(iter(kept), None), None)

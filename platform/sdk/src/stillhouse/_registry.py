@@ -8,7 +8,7 @@ import re
 from typing import Any, Callable, Mapping, NamedTuple, Sequence, Union
 from urllib.parse import quote, urlencode
 
-from stillhouse._cache import Cache, Entry, Fetched, ask
+from stillhouse._cache import Cache, Entry, Fetched, ask, make_room
 from stillhouse._http import Connection, Reply, Unreachable
 from stillhouse._kept import Kept
 from stillhouse._prompts import Answer, Prompt, as_answer, fallback_prompt
@@ -48,8 +48,9 @@ class Address(NamedTuple):
     def path(self) -> str:
         """The path and query of the server's API."""
         named = {"label": self.label, "version": self.version, "key": self.key}
-        query = urlencode({name: value for name, value in named.items() if value is not None})
-        return f"/api/v1/prompts/{quote(self.name, safe='/')}" + (f"?{query}" if query else "")
+        given = {name: value for name, value in named.items() if value is not None}
+        query = urlencode(given, errors="replace")
+        return _path(self.name) + (f"?{query}" if query else "")
 
 
 class PromptCache:
@@ -86,7 +87,7 @@ class PromptCache:
         if entry and reply.status == 304:
             return entry.value, entry.etag
         prompt = self._read(address, reply)
-        self._last[address.without_key()] = prompt
+        self._remember(address, prompt)
         self._kept.write(_name_of(address), reply.body)
         return prompt, reply.headers.get("ETag")
 
@@ -117,22 +118,26 @@ class PromptCache:
 
     def _last_known(self, address: Address) -> Prompt | None:
         """What another key got last, or what an earlier process kept."""
-        base = address.without_key()
-        known = self._last.get(base)
+        known = self._last.get(address.without_key())
         if known is None:
             body = self._kept.read(_name_of(address))
             known = None if body is None else self._prompt(body)
         if known is not None:
-            self._last[base] = known
+            self._remember(address, known)
             self._cache.put_stale(address, known)
         return known
+
+    def _remember(self, address: Address, prompt: Prompt) -> None:
+        base = address.without_key()
+        make_room(self._last, base)
+        self._last[base] = prompt
 
     def _compile_there(self, answer: Answer, variables: Mapping[str, Any]) -> Any:
         """What the server makes of a version: a text or a list of messages."""
         name, version = str(answer["name"]), answer.get("version")
         try:
             reply = self._post(
-                f"/api/v1/prompts/{quote(name, safe='/')}/compile",
+                _path(name) + "/compile",
                 dump({"version": version, "variables": variables}),
             )
         except Unreachable as error:
@@ -176,6 +181,10 @@ def address_of(ref: str, label: str | None, version: int | None, key: str | None
         raise ValueError(f"Say one of label and version for {name}, and say it once.")
     label = (found and found["label"]) or label
     return Address(name, label or None, int(number) if number else version, key)
+
+
+def _path(name: str) -> str:
+    return "/api/v1/prompts/" + quote(name, safe="/", errors="replace")
 
 
 def _name_of(address: Address) -> str:
