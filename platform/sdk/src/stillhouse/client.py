@@ -8,6 +8,7 @@ import logging
 import os
 import time
 import weakref
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Callable, Mapping, TypeVar, Union
@@ -102,23 +103,12 @@ class Client:
         def connect() -> Connection:
             return Connection(address, key, timeout=timeout)
 
-        def connect_in_a_hurry() -> Connection:
-            if not key:
-                raise StillhouseUnavailable(
-                    "There is no API key, so the server was not asked. Set STILLHOUSE_API_KEY, or "
-                    "pass fallback= to go on without it."
-                )
-            return Connection(address, key, timeout=resolve_timeout)
-
-        pump = kept = None
-        directory = spool or os.environ.get("STILLHOUSE_SPOOL")
-        if directory and key:
-            owner = sha256(f"{address}\n{key}".encode()).hexdigest()[:16]  # keys do not mix
-            own = Path(directory) / owner
+        pump = None
+        own = _own_directory(spool, address, key)
+        if own is not None:
             held = Spool(own, max_bytes=spool_max_bytes, fsync=spool_fsync)
             pump = Pump(held, connect, self._tally, linger_s=flush_interval)
             linger = min(flush_interval, SPOOL_LINGER_S)
-            kept = own / "prompts"
         self._worker = Worker(
             connect,
             lambda frozen: encode(frozen, static, self._masks),
@@ -126,8 +116,9 @@ class Client:
             tally=self._tally,
             pump=pump,
         )
-        self._models = ModelCache(connect_in_a_hurry, ttl=model_cache_ttl)
-        self._prompts = PromptCache(connect_in_a_hurry, Kept(kept))
+        look_up = partial(_connection_to_look_up, address, key, resolve_timeout)
+        self._models = ModelCache(look_up, ttl=model_cache_ttl)
+        self._prompts = PromptCache(look_up, Kept(own / "prompts" if own else None))
         self._calls = CallFreezer()
         self._open: weakref.WeakSet[Any] = weakref.WeakSet()
         _clients.add(self)
@@ -375,6 +366,24 @@ class Client:
     def _finish_open_streams(self) -> None:
         for call in list(self._open):
             call.finish_early()
+
+
+def _own_directory(spool: str | os.PathLike[str] | None, address: str, key: str) -> Path | None:
+    """Where a client with this key and server keeps things on disk, if it does."""
+    directory = spool or os.environ.get("STILLHOUSE_SPOOL")
+    if not (directory and key):
+        return None
+    owner = sha256(f"{address}\n{key}".encode()).hexdigest()[:16]  # keys do not mix
+    return Path(directory) / owner
+
+
+def _connection_to_look_up(address: str, key: str, timeout: float) -> Connection:
+    if not key:
+        raise StillhouseUnavailable(
+            "There is no API key, so the server was not asked. Set STILLHOUSE_API_KEY, or pass "
+            "fallback= to go on without it."
+        )
+    return Connection(address, key, timeout=timeout)
 
 
 def _share(sample_rate: float | None) -> float:
