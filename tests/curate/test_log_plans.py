@@ -51,6 +51,7 @@ INDEXES = [
     ("", "requests_log_request_pkey"),
     ('model:"model 7"', "request_by_model"),
     ("status:error", "request_by_trouble"),
+    ('status:error model:"model 10"', "request_by_trouble_of_model"),
     ('prompt:"prompt 7@3"', "request_by_prompt"),
     ('user:"user 7"', "request_by_user"),
     ('session:"session 7"', "request_by_session"),
