@@ -1,4 +1,4 @@
-"""An index that finds the failed calls of a model: what people look for most when something broke."""
+"""An index that finds the failed calls of a model, which people look for when something broke."""
 
 from __future__ import annotations
 
