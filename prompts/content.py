@@ -158,12 +158,13 @@ def _blank(snippet: Any) -> str:
 
 
 def _all_variables(content: Content) -> list[dict[str, Json]]:
-    described = {one["name"] for one in content.variables}
+    """Those used, in order of their use, then those only described; so the order says nothing."""
+    described = {one["name"]: one for one in content.variables}
     if len(described) < len(content.variables):
         raise InvalidInput("variables names one twice. Describe each once.")
     found = needed_variables(content).items()
-    added = [{"name": name, "type": kind} for name, kind in found if name not in described]
-    return [*content.variables, *added]
+    used = {name: described.get(name, {"name": name, "type": kind}) for name, kind in found}
+    return list((used | described).values())
 
 
 def _body(body: Json) -> str | list[Message]:

@@ -20,3 +20,10 @@ class RequestsLogConfig(AppConfig):
         import_module("requests_log.saved_views.models")
         import_module("requests_log.search.models")
         import_module("requests_log.textindex.models")
+
+    def ready(self) -> None:
+        """Tell the prompt registry what the log knows of prompts."""
+        from prompts.uses import register_uses
+        from requests_log.prompt_uses import prompt_uses
+
+        register_uses(prompt_uses)

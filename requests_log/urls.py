@@ -76,6 +76,6 @@ urlpatterns = [
     path("settings/prices/", prices.page, name="prices"),
     path("settings/prices/add/", prices.add, name="add-price"),
     path("settings/prices/<int:price_id>/remove/", prices.remove, name="remove-price"),
-    path("prompts/", views.prompt_list, name="prompts"),
+    path("prompts/in-log/", views.prompt_list, name="prompts"),
     path("log/<uuid:request_id>/raw/<slug:part>/", views.download, name="download"),
 ]

@@ -313,9 +313,9 @@ def test_new_requests_are_told_of(alice: Client, cast: Cast) -> None:
 
 
 def test_prompts_in_use_link_to_their_requests(alice: Client, cast: Cast) -> None:
-    empty = text_of(alice.get(f"/p/{cast.project.slug}/prompts/"))
+    empty = text_of(alice.get(f"/p/{cast.project.slug}/prompts/in-log/"))
     make_request(cast.project, prompt_name="triage", prompt_version=3)
-    page = text_of(alice.get(f"/p/{cast.project.slug}/prompts/"))
+    page = text_of(alice.get(f"/p/{cast.project.slug}/prompts/in-log/"))
 
     assert "No request named its prompt yet" in empty
     assert "q=prompt%3Atriage%403" in page

@@ -16,6 +16,7 @@ from requests_log.datasets.actions import add_examples, freeze_version
 from tests.conftest import Cast
 from tests.curate.factories import NOON, make_dataset, make_request, make_requests, make_row
 from tests.journeys.browsing import CHROMIUM, Watch, browser, crawl
+from tests.prompts.factories import CHAT, make_prompt, make_version, point
 from tests.registry.factories import make_model, make_run
 from workbench.core.models import Job
 
@@ -54,6 +55,10 @@ def project_with_everything(
     version = freeze_version(dataset, by=cast.alice, at=NOON, split=(60, 40), notes="first")
     add_examples(dataset, rows=[make_row("What is it?", "Question 1?")])
     make_model(cast.project, versions=2)
+    prompt = make_prompt(cast.project, "support/triage", CHAT, description="Sorts", tags=["a"])
+    make_version(prompt, CHAT[2:], settings={"temperature": 0})
+    point(prompt, "production", 1)
+    point(prompt, "production", 2)
     make_run(cast.project, dataset_version=version)
     Job.objects.create(project=cast.project, kind="test", title="Something long", total=9, done=3)
 

@@ -1,0 +1,147 @@
+"""What the pages show of prompts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from prompts.actions import previous_shares
+from prompts.content import Content, content_of
+from prompts.models import LARGE, LabelMove, Prompt, PromptLabel, PromptVersion
+from prompts.names import LATEST
+from prompts.resolving import version_of
+from prompts.uses import Use, uses_of
+from workbench.core.models import Project
+
+MOST_PROMPTS = 300
+MOST_VERSIONS = 200
+MOST_MOVES = 50
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder directly below the one shown; `prompts` are all in it, however deep."""
+
+    path: str
+    name: str
+    prompts: int
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A prompt of the list, with its requests of the last thirty days."""
+
+    prompt: Prompt
+    requests: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A folder's contents, or what a search found, by name."""
+
+    folders: list[Folder]
+    rows: list[Listed]
+    total: int
+
+
+def listing(project: Project, *, folder: str, text: str, archived: bool, at: datetime) -> Listing:
+    """What lies directly in a folder; with a text, everything below it that matches."""
+    found = Prompt.objects.in_project(project).in_folder(folder)
+    found = found.exclude(archived_at=None) if archived else found.current()
+    if text or archived:
+        shown = found.matching(text)
+        return Listing([], _listed(project, shown, at), shown.count())
+    start = f"{folder}/" if folder else ""
+    names = [name.removeprefix(start) for name in found.values_list("name", flat=True)]
+    below = Counter(name.partition("/")[0] for name in names if "/" in name)
+    folders = [Folder(f"{start}{name}", name, below[name]) for name in sorted(below)]
+    here = [f"{start}{name}" for name in names if "/" not in name]
+    return Listing(folders, _listed(project, found.filter(name__in=here), at), len(names))
+
+
+def _listed(project: Project, found: Any, at: datetime) -> list[Listed]:
+    prompts = list(found.by_name().with_labels()[:MOST_PROMPTS])
+    requests: Counter[str] = Counter()
+    for use in uses_of(project, [prompt.name for prompt in prompts], at=at):
+        requests[use.prompt] += use.requests
+    return [Listed(prompt, requests[prompt.name]) for prompt in prompts]
+
+
+@dataclass(frozen=True)
+class ShownLabel:
+    """A label, why it stands where it does, and where a roll-back would put it."""
+
+    label: PromptLabel
+    shares: list[dict[str, int]]
+    last_move: LabelMove | None
+    before: list[dict[str, int]] | None
+
+
+@dataclass(frozen=True)
+class ShownVersion:
+    """A line of the list of versions."""
+
+    version: PromptVersion
+    labels: list[str]
+    use: Use | None
+
+
+class PromptReading:
+    """A prompt with its labels, versions and history; one version is shown whole."""
+
+    def __init__(self, prompt: Prompt, *, number: int | None, at: datetime) -> None:
+        self.prompt = prompt
+        self.uses = uses_of(prompt.project, [prompt.name], at=at)
+        rows = PromptVersion.objects.filter(prompt=prompt).select_related("created_by")
+        self._versions = list(rows.newest_first().defer(*LARGE)[:MOST_VERSIONS])
+        labelled = Prompt.objects.with_labels().get(pk=prompt.pk)
+        self._labels = list(labelled.labels.all())
+        self.moves = self._moves()
+        self.chosen = version_of(prompt, number or self._first_shown())
+
+    @property
+    def content(self) -> Content:
+        return content_of(self.chosen)
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        return [version.number for version in self._versions]
+
+    @cached_property
+    def labels(self) -> list[ShownLabel]:
+        before = previous_shares(self.prompt)
+        last = {move.label: move for move in reversed(self.moves)}
+        return [
+            ShownLabel(label, label.shares, last.get(label.name), before.get(label.name))
+            for label in self._labels
+        ]
+
+    @property
+    def versions(self) -> list[ShownVersion]:
+        uses = {use.version: use for use in self.uses}
+        return [
+            ShownVersion(version, self._names_on(version.number), uses.get(version.number))
+            for version in self._versions
+        ]
+
+    def _names_on(self, number: int) -> list[str]:
+        names = [
+            label.name
+            for label in self._labels
+            if any(share["version"] == number for share in label.shares)
+        ]
+        return [*names, LATEST] if number == self.prompt.versions_made else names
+
+    def _first_shown(self) -> int:
+        """What production means, or the newest."""
+        production = next((one for one in self._labels if one.name == "production"), None)
+        most = max(production.shares, key=lambda one: one["percent"]) if production else None
+        return most["version"] if most else self.prompt.versions_made
+
+    def _moves(self) -> list[LabelMove]:
+        moves = LabelMove.objects.filter(prompt=self.prompt).select_related("by")
+        return list(moves.order_by("-pk")[:MOST_MOVES])
