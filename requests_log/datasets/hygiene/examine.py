@@ -6,19 +6,21 @@ read; near duplicates are then told from the signatures that were collected.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from requests_log.datasets.hygiene.alike import SKETCH, Overlaps, groups_alike
+from requests_log.datasets.hygiene.alike import SKETCH, Alike, Overlaps, equal_rows
 from requests_log.datasets.hygiene.models import Check
 from requests_log.datasets.hygiene.private import private_in
 from requests_log.datasets.hygiene.reading import (
     Fact,
     Marked,
+    Short,
     SnippetReader,
     read_texts,
 )
@@ -28,7 +30,6 @@ from requests_log.datasets.hygiene.shingles import (
     Commonness,
     Hashes,
     band_keys,
-    jaccard,
     without,
 )
 from requests_log.datasets.hygiene.texts import Texts
@@ -72,19 +73,20 @@ class Questions:
         names: list[str] = []
         by_hash: dict[bytes, int] = {}
         sets: list[Hashes] = []
-        for row, (name, texts) in enumerate(found):
-            names.append(name)
-            by_hash.setdefault(texts.prompt_hash, row)
+        for name, texts in found:
             own = without(texts.prompt_snippets(), common)
-            sets.append(own[:SKETCH].copy() if len(own) >= FEWEST_SNIPPETS else own[:0])
-        return cls(names, by_hash, Overlaps(sets))
+            own = own[:SKETCH].copy() if len(own) >= FEWEST_SNIPPETS else own[:0]
+            first = by_hash.setdefault(texts.prompt_hash, len(names))
+            if first == len(names) or not np.array_equal(sets[first], own):
+                names.append(name)
+                sets.append(own)
+        return cls(names, by_hash, Overlaps(sets, HELD))
 
     def met_in(self, texts: Texts, whole: Hashes) -> tuple[int, float] | None:
         """The question that the example gives away, and how much of it."""
         if texts.prompt_hash in self.by_hash:
             return self.by_hash[texts.prompt_hash], 1.0
-        best = self.overlaps.best(whole)
-        return best if best is not None and best[1] >= HELD else None
+        return self.overlaps.best(whole)
 
 
 @dataclass
@@ -101,8 +103,6 @@ class Examination:
     found: list[Found] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
     variety: float = 1.0
-    _wholes: defaultdict[bytes, list[int]] = field(default_factory=lambda: defaultdict(list))
-    _answers: defaultdict[bytes, list[int]] = field(default_factory=lambda: defaultdict(list))
     _short: int = 0
     _seen: int = 0
 
@@ -112,17 +112,23 @@ class Examination:
         self.variety = commonness.variety
         self._keys = np.zeros((len(self.facts), BANDS), dtype=np.uint64)
         self._is_distinct = np.zeros(len(self.facts), dtype=bool)
-        evaluation = Questions.of(self._evaluation(), commonness.common)
-        held = Questions.of(self._heldout(commonness.common), commonness.common)
+        self._wholes = np.zeros(len(self.facts), dtype="S16")
+        self._answers = np.zeros(len(self.facts), dtype="S16")
+        with SnippetReader(self.facts, commonness.common) as self._snippets:
+            self._read(commonness.common)
+            self._duplicates()
+        self._skewed()
+
+    def _read(self, common: Hashes) -> None:
+        evaluation = Questions.of(self._evaluation(), common)
+        held = Questions.of(self._heldout(common), common)
         train = [fact for fact in self.facts if not fact.is_heldout(self.threshold)]
         for at, payload in read_texts(train):
             texts = Texts.of(payload)
-            whole = self._look(train[at], payload, texts, commonness.common)
+            whole = self._look(train[at], payload, texts, common)
             self._note_overlap(Check.LEAK, train[at], held.met_in(texts, whole), held)
             met = evaluation.met_in(texts, whole)
             self._note_overlap(Check.CONTAMINATION, train[at], met, evaluation)
-        self._duplicates(commonness.common)
-        self._skewed()
 
     def summary(self) -> dict[str, Any]:
         """Counts for the pictures and the verdicts."""
@@ -162,10 +168,11 @@ class Examination:
     def _look(self, fact: Fact, payload: bytes, texts: Texts, common: Hashes) -> Hashes:
         """The checks that need no other example; returns its distinctive snippets."""
         place = fact.place
-        self._wholes[texts.whole_hash].append(place)
+        self._wholes[place] = texts.whole_hash
         whole = without(texts.snippets(), common)
         if len(whole):
             self._keys[place], self._is_distinct[place] = band_keys(whole), True
+            self._snippets.add(place, whole)
         if texts.is_answered:
             self._look_at_answer(place, texts)
         if (private := private_in(payload, self.ruleset)) is not None:
@@ -176,7 +183,7 @@ class Examination:
         return whole
 
     def _look_at_answer(self, place: int, texts: Texts) -> None:
-        self._answers[texts.answer_hash].append(place)
+        self._answers[place] = texts.answer_hash
         self._short += len(texts.answer) <= SHORT_ANSWER
         if texts.says_nothing:
             self._add(Check.EMPTY, place, note=f"“{texts.answer.strip()[:60]}”")
@@ -204,34 +211,32 @@ class Examination:
         how = "asks the same as" if share >= 1 else f"holds {share:.0%} of"
         self._add(check, fact.place, note=f"{how} {questions.names[row]}")
 
-    def _duplicates(self, common: Hashes) -> None:
+    def _duplicates(self) -> None:
         """Exact ones by hash; near ones among the first of each, by signature, then exactly."""
         for cluster, places in enumerate(_repeated(self._wholes)):
             self._add_group(Check.EXACT, cluster, places, [""] * len(places))
             self._is_distinct[places[1:]] = False
         rows = np.flatnonzero(self._is_distinct)
-        read = SnippetReader(self.facts, common)
 
-        def of_rows(chosen: Sequence[int]) -> Sequence[Hashes]:
-            return read([int(rows[row]) for row in chosen])
+        def of_rows(chosen: Sequence[int]) -> Sequence[Short]:
+            return self._snippets(rows[chosen].tolist())
 
         def beat() -> None:
             self.progress(self._seen, "comparing what is alike")
 
-        groups = groups_alike(self._keys[rows], read=of_rows, least=self.alike, beat=beat)
-        for cluster, group in enumerate(groups):
-            sets = of_rows(group)
-            notes = ["", *(f"{jaccard(sets[0], one):.0%} like the first" for one in sets[1:])]
-            self._add_group(Check.NEAR, cluster, [int(rows[row]) for row in group], notes)
+        alike = Alike(self._snippets.sizes[rows], of_rows, self.alike, beat)
+        for cluster, group in enumerate(alike.groups(self._keys[rows])):
+            notes = ["", *(f"{share:.0%} like the first" for share in alike.to_first(group))]
+            self._add_group(Check.NEAR, cluster, rows[group].tolist(), notes)
 
     def _skewed(self) -> None:
         """An answer that makes up half of the labels, or a text given again and again."""
         labels = self._short >= LABELS_FROM * len(self.facts)
         share = SKEW_OF_LABELS if labels else SKEW_OF_PROSE
         most = [
-            sorted(places)
-            for places in self._answers.values()
-            if len(places) >= FEWEST_SKEWED and len(places) > share * len(self.facts)
+            places
+            for places in _repeated(self._answers, FEWEST_SKEWED)
+            if len(places) > share * len(self.facts)
         ]
         for cluster, places in enumerate(sorted(most, key=lambda one: (-len(one), one))):
             rest = len(self.facts) - len(places) if labels else 1
@@ -267,6 +272,7 @@ def length_summary(tokens: Sequence[int], ruler: Ruler) -> dict[str, Any]:
     }
 
 
-def _repeated(wholes: dict[bytes, list[int]]) -> list[list[int]]:
-    """Groups of places with the same text, each in order, by their first."""
-    return sorted(sorted(places) for places in wholes.values() if len(places) > 1)
+def _repeated(hashes: NDArray[np.bytes_], least: int = 2) -> list[list[int]]:
+    """Groups of places with the same hash, each in order, by their first."""
+    places = np.flatnonzero(hashes != b"")
+    return [places[rows].tolist() for rows in equal_rows(hashes[places], least)]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from sys import intern
+from tempfile import TemporaryFile
+from typing import Self
 from uuid import UUID
 
+import numpy as np
 from django.db import connection
+from numpy.typing import NDArray
 
 from requests_log.datasets.hygiene.shingles import Hashes, without
 from requests_log.datasets.hygiene.texts import Texts
@@ -18,14 +23,18 @@ from requests_log.datasets.models import (
     Dataset,
     DatasetVersion,
 )
-from requests_log.datasets.splits import BUCKETS
+from requests_log.datasets.splits import BUCKET_SQL
 from workbench.core.models import Project
 
-KEPT_SNIPPETS = 4_000_000
-"""Hashes of texts read last that are kept for comparing (32 MiB)."""
+KEPT_BYTES = 1 << 30
+"""Of a temporary file with the snippets of texts that may be compared; what finds no room there is
+read again."""
+Short = NDArray[np.uint32]
+_NONE = np.zeros(0, dtype="<u4")
 
-_FACTS = """
-SELECT e.id, e.content_id, e.fingerprint, e.provenance, octet_length(c.payload)
+_FACTS = f"""
+SELECT e.id, e.content_id, {BUCKET_SQL.format("e.fingerprint")}, e.provenance,
+       octet_length(c.payload)
 FROM datasets_example e JOIN datasets_content c ON c.id = e.content_id
 WHERE e.dataset_id = %s ORDER BY e.id
 """
@@ -46,18 +55,19 @@ SELECT DISTINCT content_id, name, octet_length(c.payload) FROM (
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """An example without its conversation; `place` counts from 0 in the order of arrival."""
+    """An example without its conversation; `place` counts from 0 in the order of arrival, `bucket`
+    is where its group falls (see `splits`)."""
 
     place: int
     id: UUID
     content_id: int
-    fingerprint: bytes
+    bucket: int
     provenance: str
     size: int
 
     def is_heldout(self, threshold: int) -> bool:
-        """The side a freeze would put it on (see `splits`)."""
-        return int.from_bytes(self.fingerprint[:4]) % BUCKETS < threshold
+        """The side a freeze would put it on."""
+        return self.bucket < threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +84,8 @@ def facts_of(dataset: Dataset) -> list[Fact]:
     with connection.cursor() as cursor:
         cursor.execute(_FACTS, [dataset.pk])
         return [
-            Fact(place, id_, content, bytes(fingerprint), provenance, size)
-            for place, (id_, content, fingerprint, provenance, size) in enumerate(cursor.fetchall())
+            Fact(place, id_, content, bucket, intern(provenance), size)
+            for place, (id_, content, bucket, provenance, size) in enumerate(cursor)
         ]
 
 
@@ -110,26 +120,51 @@ def read_texts(rows: Sequence[Fact] | Sequence[Marked]) -> Iterator[tuple[int, b
 
 
 class SnippetReader:
-    """Distinctive snippets of examples by place, read again when they are compared."""
+    """Distinctive snippets of examples by place, to be compared with each other.
+
+    Half of each hash is enough for that.
+    """
 
     def __init__(self, facts: Sequence[Fact], common: Hashes) -> None:
         self._facts, self._common = facts, common
-        self._kept: OrderedDict[int, Hashes] = OrderedDict()
-        self._size = 0
+        self._file = TemporaryFile()
+        self._end = 0
+        self._starts = np.full(len(facts), -1, dtype=np.int64)
+        self.sizes = np.zeros(len(facts), dtype=np.int64)
+        """Snippets by place; 0 for those that were not added."""
 
-    def __call__(self, places: Sequence[int]) -> list[Hashes]:
-        missing = [self._facts[place] for place in places if place not in self._kept]
-        found = {place: self._kept[place] for place in places if place in self._kept}
-        for at, payload in read_texts(missing):
-            found[missing[at].place] = without(Texts.of(payload).snippets(), self._common)
-            self._keep(missing[at].place, found[missing[at].place])
-        return [found.get(place, self._common[:0]) for place in places]
+    def __enter__(self) -> Self:
+        return self
 
-    def _keep(self, place: int, hashes: Hashes) -> None:
-        self._kept[place] = hashes
-        self._size += len(hashes)
-        while self._size > KEPT_SNIPPETS:
-            self._size -= len(self._kept.popitem(last=False)[1])
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, place: int, hashes: Hashes) -> None:
+        """Keep what was read of this example, if there is room."""
+        short = _shortened(hashes)
+        self.sizes[place] = len(short)
+        if self._end + short.nbytes <= KEPT_BYTES:
+            self._file.write(short.data)
+            self._starts[place] = self._end
+            self._end += short.nbytes
+
+    def __call__(self, places: Sequence[int]) -> list[Short]:
+        self._file.flush()
+        missing = [self._facts[place] for place in places if self._starts[place] < 0]
+        again = {
+            missing[at].place: _shortened(without(Texts.of(payload).snippets(), self._common))
+            for at, payload in read_texts(missing)
+        }
+        return [self._kept(place) if self._starts[place] >= 0 else again.get(place, _NONE)
+                for place in places]
+
+    def _kept(self, place: int) -> Short:
+        size = int(self.sizes[place]) * _NONE.itemsize
+        return np.frombuffer(os.pread(self._file.fileno(), size, int(self._starts[place])), "<u4")
+
+
+def _shortened(hashes: Hashes) -> Short:
+    return (hashes >> np.uint64(32)).astype("<u4")
 
 
 def evaluation_sets(project: Project, *, besides: Dataset) -> list[str]:

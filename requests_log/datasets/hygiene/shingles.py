@@ -42,7 +42,10 @@ def _mixed(values: Hashes) -> Hashes:
     return values ^ (values >> _SHIFTS[2])
 
 
-_PERMUTATIONS = _mixed(np.arange(1, BANDS * ROWS + 1, dtype=np.uint64) * _STEP) | np.uint64(1)
+_HALF = np.uint64(32)
+_PERMUTATIONS = (
+    _mixed(np.arange(1, BANDS * ROWS + 1, dtype=np.uint64) * _STEP) >> _HALF
+).astype(np.uint32) | np.uint32(1)
 
 
 def snippets(text: str) -> Hashes:
@@ -56,7 +59,14 @@ def snippets(text: str) -> Hashes:
     rolled = np.zeros(len(codes) - LENGTH + 1, dtype=np.uint64)
     for offset in range(LENGTH):
         rolled = rolled * _FACTOR + codes[offset : offset + len(rolled)]
-    return np.unique(_mixed(rolled))
+    return _different(_mixed(rolled))
+
+
+def _different(hashes: Hashes) -> Hashes:
+    """As np.unique, which takes six times as long over the few hundred snippets of a text."""
+    hashes = np.sort(hashes)
+    kept: Hashes = hashes[np.concatenate(([True], hashes[1:] != hashes[:-1]))]
+    return kept
 
 
 def without(hashes: Hashes, common: Hashes) -> Hashes:
@@ -73,15 +83,18 @@ def jaccard(one: Hashes, other: Hashes) -> float:
     """How alike two sets are: what they share of what either has, 0 to 1."""
     if not len(one) or not len(other):
         return 0.0
-    shared = len(np.intersect1d(one, other, assume_unique=True))
-    return shared / (len(one) + len(other) - shared)
+    both = np.concatenate((one, other))
+    both.sort()
+    shared = np.count_nonzero(both[1:] == both[:-1])
+    return float(shared / (len(both) - shared))
 
 
 def band_keys(hashes: Hashes) -> Hashes:
     """`BANDS` keys; sets that are alike share at least one of them with high probability."""
-    least = np.full(BANDS * ROWS, np.iinfo(np.uint64).max, dtype=np.uint64)
-    for start in range(0, len(hashes), _AT_ONCE):
-        part = hashes[start : start + _AT_ONCE, None] * _PERMUTATIONS
+    halves = (hashes >> _HALF).astype(np.uint32)  # processors multiply four times as many of them
+    least = np.full(BANDS * ROWS, np.iinfo(np.uint32).max, dtype=np.uint32)
+    for start in range(0, len(halves), _AT_ONCE):
+        part = halves[start : start + _AT_ONCE, None] * _PERMUTATIONS
         np.minimum(least, part.min(axis=0), out=least)
     keys = np.arange(BANDS, dtype=np.uint64)
     for row in range(ROWS):

@@ -53,7 +53,7 @@ class Texts:
     @cached_property
     def whole_hash(self) -> bytes:
         """Equal for conversations that say the same, whatever their case and spacing."""
-        said = [(m["role"], normal_text(_said(m))) for m in self._all]
+        said = [(m["role"], text) for m, text in zip(self._all, self._normal, strict=True)]
         return hashlib.sha256(repr(said).encode("utf-8", "replace")).digest()[:16]
 
     @cached_property
@@ -66,12 +66,18 @@ class Texts:
 
     def snippets(self) -> Hashes:
         """Of the whole conversation."""
-        return snippets(normal_text(" ".join(_said(m) for m in self._all)))
+        return snippets(" ".join(text for text in self._normal if text))
 
     def prompt_snippets(self) -> Hashes:
         """Of what is asked: instructions to the model and the answer are left out."""
-        asked = [_said(m) for m in self.prompt if m["role"] not in _instructions]
-        return snippets(normal_text(" ".join(asked)))
+        told = zip(self.prompt, self._normal, strict=False)
+        asked = [text for m, text in told if m["role"] not in _instructions and text]
+        return snippets(" ".join(asked))
+
+    @cached_property
+    def _normal(self) -> list[str]:
+        """What each message says, in normal form; the prompt's come first."""
+        return [normal_text(_said(m)) for m in self._all]
 
     @property
     def _all(self) -> list[dict[str, Any]]:
