@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from requests_log.datasets.hygiene.alike import Alike, Groups, Overlaps
+from requests_log.datasets.hygiene.alike import Alike, Groups, Overlaps, equal_rows
 from requests_log.datasets.hygiene.refusals import refuses
 from requests_log.datasets.hygiene.shingles import (
     Commonness,
@@ -32,13 +32,14 @@ def words(r: random.Random, many: int) -> str:
 
 def grouped(texts: Sequence[str], least: float) -> list[list[int]]:
     sets = [snippets(text) for text in texts]
-    keys = np.array([band_keys(one) for one in sets])
+    return alike_of(sets, least).groups(np.array([band_keys(one) for one in sets]))
 
+
+def alike_of(sets: Sequence[Hashes], least: float) -> Alike:
     def read(rows: Sequence[int]) -> list[Hashes]:
         return [sets[row] for row in rows]
 
-    sizes = np.array([len(one) for one in sets])
-    return Alike(sizes, read, least, lambda: None).groups(keys)
+    return Alike(np.array([len(one) for one in sets]), read, least, lambda: None)
 
 
 def test_hashes_are_the_same_on_every_machine() -> None:
@@ -105,6 +106,45 @@ def test_a_text_within_another_one_is_met() -> None:
     assert inside[1] > 0.95
     assert elsewhere is None
     assert Overlaps([], least=0.8).best(snippets("anything")) is None
+
+
+@unhurried
+@given(st.lists(NUMBERS, min_size=1, max_size=8), NUMBERS, st.sampled_from([0.5, 0.8, 1.0]))
+def test_the_text_held_most_is_found_as_by_comparing_with_all(
+    asked: list[set[int]], given_: set[int], least: float
+) -> None:
+    sets = [np.array(sorted(one), dtype=np.uint64) << np.uint64(58) for one in asked]
+    text = np.array(sorted(given_), dtype=np.uint64) << np.uint64(58)
+    held = [len(set(one) & set(text)) / len(one) if len(one) else 0.0 for one in sets]
+
+    best = Overlaps(sets, least=least).best(text)
+
+    most = max(held)
+    assert best == ((held.index(most), most) if most >= least else None)
+
+
+def test_equal_values_are_grouped_by_their_first() -> None:
+    values = np.array([b"b", b"a", b"b", b"c", b"a", b"b"])
+
+    assert equal_rows(values) == [[0, 2, 5], [1, 4]]
+    assert equal_rows(values, least=3) == [[0, 2, 5]]
+    assert equal_rows(values[:0]) == []
+
+
+@pytest.mark.parametrize("at_once", [8_000_000, 10])
+def test_members_are_told_how_alike_they_are_to_the_first(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr("requests_log.datasets.hygiene.alike._SNIPPETS_AT_ONCE", at_once)
+    r = random.Random(5)
+    base = words(r, 60).split()
+    sets = [snippets(" ".join(base[at:] + words(r, at).split())) for at in range(0, 16, 2)]
+    alike = alike_of(sets, least=0.6)
+
+    [group] = alike.groups(np.array([band_keys(one) for one in sets]))
+
+    assert group == list(range(8))
+    assert alike.to_first(group) == [jaccard(sets[0], one) for one in sets[1:]]
 
 
 def test_what_most_texts_share_is_their_template() -> None:

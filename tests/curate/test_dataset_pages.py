@@ -103,6 +103,20 @@ def test_the_quality_page_counts_what_is_there(alice: Client, cast: Cast) -> Non
     assert "lengths-figure" in page
 
 
+def test_lengths_fall_into_bins_that_double(cast: Cast) -> None:
+    dataset = make_dataset(cast.project)
+    given = sum(len(message["content"]) for message in make_row("", answer="")["messages"])
+    lengths = (32, 33, 64, 65, 100)
+    add_examples(dataset, rows=[make_row("", answer="a" * (length - given)) for length in lengths])
+
+    quality = quality_of(dataset)
+    latest = quality_of(dataset, latest=1)
+
+    assert quality.bins == [Bin(0, 32, 1), Bin(33, 64, 2), Bin(65, 128, 2)]
+    assert (quality.longest, quality.conflicts, quality.groups) == (100, 1, 1)
+    assert (latest.examples, latest.median_length) == (1, 100)
+
+
 def test_prose_answers_get_no_label_chart(cast: Cast) -> None:
     dataset = make_dataset(cast.project)
     add_examples(dataset, rows=[make_row(str(n), answer="word " * 30) for n in range(3)])

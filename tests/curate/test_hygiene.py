@@ -19,6 +19,7 @@ from requests_log.datasets.hygiene.actions import (
 )
 from requests_log.datasets.hygiene.jobs import CHECK_DATASET
 from requests_log.datasets.hygiene.models import Check, Finding, Fix, HygieneRun
+from requests_log.datasets.hygiene.standing import standing_of
 from requests_log.datasets.models import Dataset, Example, ExampleEdit
 from tests.conftest import Cast
 from tests.curate.factories import NOON, make_dataset, make_row
@@ -261,6 +262,45 @@ def test_a_second_attempt_of_a_check_replaces_what_the_first_wrote(cast: Cast) -
     perform(job.pk, holder="test")
 
     assert Finding.objects.filter(run=run).count() == before > 0
+
+
+def test_texts_that_found_no_room_to_be_kept_are_read_again(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = make_dataset(cast.project)
+    said = "All of our shops open at nine, but those in the north open at ten on Mondays."
+    add_examples(
+        dataset, rows=[make_row("When?", answer=f"{said} {'No ' * n}.") for n in (1, 5, 9)]
+    )
+    kept = found(checked(dataset), Check.NEAR)
+    monkeypatch.setattr("requests_log.datasets.hygiene.reading.KEPT_BYTES", 0)
+
+    assert found(checked(dataset), Check.NEAR) == kept
+    assert len(kept) == 2
+
+
+def test_what_is_left_to_fix_follows_the_examples(cast: Cast) -> None:
+    dataset = with_faults(cast)
+    run = checked(dataset)
+    faults = {Check.EXACT: 1, Check.PRIVATE: 1, Check.REFUSAL: 1, Check.EMPTY: 1}
+    seen = standing_of(run)
+
+    done = fix_findings(run, check=Check.REFUSAL, how=Fix.How.DROP, by=None, at=NOON)
+    add_examples(dataset, rows=[make_row("Another one?")])
+    fixed = standing_of(run)
+    undo_fix(done.fix, at=NOON)
+    undone = standing_of(run)
+    doubled = Finding.objects.of_check(run, Check.EXACT).get(keep=True)
+    edit_example(
+        dataset.examples.get(pk=doubled.example_id), row=make_row("Changed?"), by=None, at=NOON
+    )
+    edited = standing_of(run)
+
+    assert (seen.to_fix, seen.listed, seen.newer) == (faults, faults | {Check.EXACT: 2}, 0)
+    assert (fixed.is_as_seen, undone.is_as_seen, edited.is_as_seen) == (False, True, False)
+    assert fixed.to_fix == {one: 1 for one in faults if one != Check.REFUSAL}
+    assert (undone.to_fix, undone.newer) == (faults, 1)
+    assert edited.listed == faults
 
 
 def test_an_answer_given_to_half_of_the_questions_is_told(cast: Cast) -> None:

@@ -7,11 +7,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from requests_log.datasets.actions import add_examples
 from requests_log.datasets.charts import token_histogram
 from requests_log.datasets.hygiene.advice import verdicts
 from requests_log.datasets.hygiene.models import Check, Finding, Fix
 from tests.conftest import Cast
-from tests.curate.factories import make_dataset
+from tests.curate.factories import make_dataset, make_row
 from tests.curate.test_dataset_pages import pages
 from tests.curate.test_hygiene import checked, with_faults
 from tests.curate.test_log_pages import client_of, text_of
@@ -39,6 +40,29 @@ def test_a_check_is_started_watched_and_read(alice: Client, cast: Cast) -> None:
     assert "too few" in page
     assert len(queries) <= 20
     assert dataset.hygiene_runs.get().summary["examples"] == 10
+
+
+def test_of_very_many_examples_the_page_says_which_are_counted(
+    alice: Client, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("requests_log.datasets.hygiene.pages.LATEST", 3)
+    dataset = with_faults(cast)
+
+    def page() -> str:
+        return text_of(alice.get(pages(cast, "answers/quality/")))
+
+    fresh = page()
+    checked(dataset)
+    known = page()
+    add_examples(dataset, rows=[make_row("Another one?")])
+    grown = page()
+    dataset.examples.order_by("pk")[0].delete()
+    changed = page()
+
+    assert "of the latest 3 examples" in fresh
+    assert "examples</span>" not in known.split("Counted now")[1].split("stats")[0]
+    assert "of the 10 examples that were checked" in grown
+    assert "of the latest 3 examples" in changed
 
 
 def test_token_lengths_are_drawn_with_what_would_be_dropped(alice: Client, cast: Cast) -> None:

@@ -8,11 +8,11 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count
 
 from requests_log.datasets.hygiene import fixing
 from requests_log.datasets.hygiene.jobs import CHECK_DATASET, FIX_EXAMPLES
 from requests_log.datasets.hygiene.models import Check, Finding, Fix, HygieneRun
+from requests_log.datasets.hygiene.standing import standing_of
 from requests_log.datasets.measuring import ruler_for
 from requests_log.datasets.models import Dataset, DatasetVersion
 from requests_log.datasets.splits import heldout_share
@@ -112,19 +112,18 @@ def fix_findings(
         raise InvalidInput(f"There is no check “{check[:40]}”. Use: {', '.join(Check.values)}.")
     if how not in Fix.How.values or (how == Fix.How.REDACT and check != Check.PRIVATE):
         raise InvalidInput("Examples can be dropped; personal data can be redacted, too.")
-    found = Finding.objects.of_check(run, check).still_there()
+    found = Finding.objects.of_check(run, check).all_still_there(run.dataset)
     wanted = found.to_fix() if ids is None else found.filter(pk__in=_bounded(ids))
     if excluded:
         wanted = wanted.exclude(pk__in=_bounded(excluded))
-    count = wanted.count()
-    if not count:
+    chosen = list(wanted.order_by("pk").values_list("example_id", flat=True))
+    if not chosen:
         raise NothingToFix("Nothing is left to fix here. Check again to look at what changed.")
     with transaction.atomic():
         fix = Fix.objects.create(
             dataset=run.dataset, check_name=check, how=how, created_by=by, created_at=at
         )
-        chosen = list(wanted.order_by("pk").values_list("example_id", flat=True))
-        if count <= AT_ONCE:
+        if len(chosen) <= AT_ONCE:
             fixing.apply(fix, chosen)
             fix.refresh_from_db()
             return Fixed(fix)
@@ -163,9 +162,7 @@ def mark_evaluation_set(target: Dataset | DatasetVersion, *, is_on: bool) -> Non
 
 def findings_by_check(run: HygieneRun) -> dict[str, int]:
     """How many examples each check would fix now."""
-    found = Finding.objects.filter(run=run).to_fix().still_there()
-    rows = found.order_by().values("check_name").annotate(many=Count("pk"))
-    return {row["check_name"]: row["many"] for row in rows}
+    return standing_of(run).to_fix
 
 
 def _bounded(ids: Iterable[UUID]) -> Sequence[UUID]:

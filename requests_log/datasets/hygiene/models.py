@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 
 from requests_log.datasets.models import Content, Dataset, Example
@@ -43,7 +43,7 @@ class HygieneRun(models.Model):
     """One look at all examples a dataset had at that time.
 
     `settings`: `alike` (per cent), `heldout` (per cent), `base_model` (a name or ""). `summary` is
-    what `advice` reads: counts for pictures and verdicts.
+    what `advice` and `standing` read: counts for pictures and verdicts, and what was seen.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -71,9 +71,15 @@ class FindingQuerySet(models.QuerySet["Finding"]):
         return self.filter(run=run, check_name=check)
 
     def still_there(self) -> Self:
-        """Those whose example is in the dataset yet, and unchanged."""
+        """Those whose example is in the dataset yet, and unchanged; looked up one by one, for a
+        page of them."""
+        now = Example.objects.filter(pk=OuterRef("example_id")).values("content_id")
+        return self.filter(content_id=Subquery(now))
+
+    def all_still_there(self, dataset: Dataset) -> Self:
+        """The same of a check of this dataset, by one join."""
         same = Example.objects.filter(pk=OuterRef("example_id"), content=OuterRef("content_id"))
-        return self.filter(Exists(same))
+        return self.filter(Exists(same.filter(dataset=dataset)))
 
     def to_fix(self) -> Self:
         return self.filter(keep=False)

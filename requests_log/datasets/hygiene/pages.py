@@ -25,8 +25,9 @@ from requests_log.datasets.hygiene import actions
 from requests_log.datasets.hygiene.advice import checks_shown, verdicts
 from requests_log.datasets.hygiene.models import Check, Finding, Fix, HygieneRun
 from requests_log.datasets.hygiene.reading import evaluation_sets
+from requests_log.datasets.hygiene.standing import Standing, standing_of
 from requests_log.datasets.models import Dataset, DatasetVersion, Example
-from requests_log.datasets.quality import quality_of
+from requests_log.datasets.quality import LATEST, Quality, quality_from, quality_of
 from requests_log.selection import chosen
 from workbench.core.access import ProjectRequest, project_page
 from workbench.core.errors import InvalidInput
@@ -54,13 +55,15 @@ class FindingShown:
 def quality(request: ProjectRequest, slug: str) -> HttpResponse:
     """What can be counted at once, and what the last check found."""
     found = dataset_of(request, slug)
-    counted = quality_of(found)
     runs = HygieneRun.objects.filter(dataset=found).select_related("job", "created_by")
     latest, done = runs.newest_first().first(), runs.finished().newest_first().first()
+    standing = standing_of(done) if done is not None else Standing()
+    counted, counted_of = _counted(found, done, standing)
     context: dict[str, Any] = {
         "dataset": found,
         "tab": "quality",
         "quality": counted,
+        "counted_of": counted_of,
         "lengths": length_histogram(counted.bins),
         "labels": label_balance(counted.labels) if counted.has_labels else None,
         "form": CheckForm(request.project, initial=latest.settings if latest else None),
@@ -73,7 +76,7 @@ def quality(request: ProjectRequest, slug: str) -> HttpResponse:
         "evaluation_sets": evaluation_sets(request.project, besides=found),
     }
     if done is not None:
-        context |= _results(found, done)
+        context |= _results(done, standing)
     return render(request, "datasets/quality.html", context)
 
 
@@ -108,10 +111,10 @@ def findings(request: ProjectRequest, slug: str, name: str) -> HttpResponse:
     run = HygieneRun.objects.filter(dataset=found).finished().newest_first().first()
     if run is None or name not in Check.values:
         raise Http404
+    standing = standing_of(run)
     rows = Finding.objects.of_check(run, name).still_there()
     page = page_of(rows, before=request.GET.get("before", ""), after=request.GET.get("after", ""))
-    counts = actions.findings_by_check(run)
-    shown = next(one for one in checks_shown(run.summary, counts) if one.check == name)
+    shown = next(one for one in checks_shown(run.summary, standing.to_fix) if one.check == name)
     context = {
         "dataset": found,
         "tab": "quality",
@@ -119,7 +122,7 @@ def findings(request: ProjectRequest, slug: str, name: str) -> HttpResponse:
         "shown": shown,
         "page": page,
         "rows": _with_examples(page.rows),
-        "total": rows.count(),
+        "total": standing.listed.get(name, 0),
     }
     return render(request, "datasets/findings.html", context)
 
@@ -189,18 +192,26 @@ def dataset_of(request: ProjectRequest, slug: str) -> Dataset:
     return get_object_or_404(found, slug=slug)
 
 
-def _results(dataset: Dataset, run: HygieneRun) -> dict[str, Any]:
+def _counted(dataset: Dataset, run: HygieneRun | None, standing: Standing) -> tuple[Quality, str]:
+    """Counts of the examples, and of which, if there are more: very many are counted by the check,
+    and while what it read is unchanged, that holds."""
+    if run is not None and standing.is_as_seen and dataset.examples.all()[LATEST:].exists():
+        counted = quality_from(run.summary["counted"])
+        return counted, f"the {counted.examples:,} examples that were checked"
+    counted = quality_of(dataset, latest=LATEST)
+    return counted, f"the latest {counted.examples:,} examples"
+
+
+def _results(run: HygieneRun, standing: Standing) -> dict[str, Any]:
     """What the page shows of a finished check."""
-    counts = actions.findings_by_check(run)
+    counts = standing.to_fix
     shown = checks_shown(run.summary, counts)
     faults = [(one.check.label, one.count) for one in shown if one.count]
     lengths = run.summary.get("lengths")
-    last = run.summary.get("newest")
-    newer = dataset.examples.filter(pk__gt=last).count() if last else 0
     return {
         "shown": shown,
         "verdicts": verdicts(run.summary, counts),
-        "newer": newer,
+        "newer": standing.newer,
         "token_lengths": token_histogram(lengths) if lengths else None,
         "faults": fault_bars(faults) if faults else None,
         "provenance": provenance_bars(run.summary["provenance"], dict(Example.Provenance.choices)),

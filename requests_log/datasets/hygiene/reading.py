@@ -15,6 +15,7 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from requests_log.datasets.hygiene.shingles import Hashes, without
+from requests_log.datasets.hygiene.standing import MARK_SQL
 from requests_log.datasets.hygiene.texts import Texts
 from requests_log.datasets.models import (
     READ_BYTES,
@@ -34,10 +35,10 @@ _NONE = np.zeros(0, dtype="<u4")
 
 _FACTS = f"""
 SELECT e.id, e.content_id, {BUCKET_SQL.format("e.fingerprint")}, e.provenance,
-       octet_length(c.payload)
+       octet_length(c.payload), {MARK_SQL.format("e")}
 FROM datasets_example e JOIN datasets_content c ON c.id = e.content_id
 WHERE e.dataset_id = %s ORDER BY e.id
-"""
+"""  # noqa: S608
 _EVALUATION = """
 SELECT DISTINCT content_id, name, octet_length(c.payload) FROM (
     SELECT e.content_id, d.name FROM datasets_example e JOIN datasets_dataset d
@@ -79,14 +80,16 @@ class Marked:
     size: int
 
 
-def facts_of(dataset: Dataset) -> list[Fact]:
-    """Every example, oldest first."""
+def facts_of(dataset: Dataset) -> tuple[list[Fact], str]:
+    """Every example, oldest first, and the mark by which `standing` tells that they are the same
+    yet."""
+    facts, mark = list[Fact](), 0
     with connection.cursor() as cursor:
         cursor.execute(_FACTS, [dataset.pk])
-        return [
-            Fact(place, id_, content, bucket, intern(provenance), size)
-            for place, (id_, content, bucket, provenance, size) in enumerate(cursor)
-        ]
+        for id_, content, bucket, provenance, size, part in cursor:
+            facts.append(Fact(len(facts), id_, content, bucket, intern(provenance), size))
+            mark += part
+    return facts, str(mark)
 
 
 def marked_rows(dataset: Dataset) -> list[Marked]:
@@ -127,7 +130,7 @@ class SnippetReader:
 
     def __init__(self, facts: Sequence[Fact], common: Hashes) -> None:
         self._facts, self._common = facts, common
-        self._file = TemporaryFile()
+        self._file = TemporaryFile()  # noqa: SIM115 - closed with the reader
         self._end = 0
         self._starts = np.full(len(facts), -1, dtype=np.int64)
         self.sizes = np.zeros(len(facts), dtype=np.int64)
@@ -155,8 +158,10 @@ class SnippetReader:
             missing[at].place: _shortened(without(Texts.of(payload).snippets(), self._common))
             for at, payload in read_texts(missing)
         }
-        return [self._kept(place) if self._starts[place] >= 0 else again.get(place, _NONE)
-                for place in places]
+        return [
+            self._kept(place) if self._starts[place] >= 0 else again.get(place, _NONE)
+            for place in places
+        ]
 
     def _kept(self, place: int) -> Short:
         size = int(self.sizes[place]) * _NONE.itemsize

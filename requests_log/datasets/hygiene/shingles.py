@@ -43,9 +43,9 @@ def _mixed(values: Hashes) -> Hashes:
 
 
 _HALF = np.uint64(32)
-_PERMUTATIONS = (
-    _mixed(np.arange(1, BANDS * ROWS + 1, dtype=np.uint64) * _STEP) >> _HALF
-).astype(np.uint32) | np.uint32(1)
+_PERMUTATIONS = (_mixed(np.arange(1, BANDS * ROWS + 1, dtype=np.uint64) * _STEP) >> _HALF).astype(
+    np.uint32
+) | np.uint32(1)
 
 
 def snippets(text: str) -> Hashes:

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from requests_log.datasets.hygiene import fixing
-from requests_log.datasets.hygiene.examine import Examination, Found
+from requests_log.datasets.hygiene.examine import Examination, Found, Progress
 from requests_log.datasets.hygiene.jobs import CHECK_DATASET, FIX_EXAMPLES
 from requests_log.datasets.hygiene.models import Finding, Fix, HygieneRun
 from requests_log.datasets.hygiene.private import ruleset_of
 from requests_log.datasets.hygiene.reading import Fact, evaluation_sets, facts_of, marked_rows
 from requests_log.datasets.measuring import ruler_for
+from requests_log.datasets.quality import quality_of
 from requests_log.datasets.splits import threshold
 from workbench.core.errors import NotFound
 from workbench.core.ids import uuid7
 from workbench.core.queue import RunningJob
 
 CHUNK = 1_000
+SECONDS = 0.5
+"""Between two reports of a check's progress."""
+_COPY = """
+COPY datasets_finding (id, run_id, check_name, cluster, keep, note, example_id, content_id)
+FROM STDIN (FORMAT binary)
+"""
+_TYPES = ("uuid", "uuid", "varchar", "int4", "bool", "varchar", "uuid", "int8")
 
 
 @CHECK_DATASET.handler
@@ -31,7 +41,8 @@ def check_dataset(running: RunningJob) -> dict[str, Any]:
     run = runs.filter(pk=UUID(running.payload["run"])).first()
     if run is None:
         raise NotFound("The dataset is gone, so there is nothing to check.")
-    facts = facts_of(run.dataset)
+    facts, mark = facts_of(run.dataset)
+    counted = asdict(quality_of(run.dataset))
     running.progress(0, len(facts))
     examination = _examination(run, facts, running)
     examination.run()
@@ -39,7 +50,12 @@ def check_dataset(running: RunningJob) -> dict[str, Any]:
     with transaction.atomic():
         Finding.objects.filter(run=run).delete()
         _write(run, facts, examination.found)
-        run.summary = examination.summary() | {"evaluation_sets": names}
+        run.summary = examination.summary() | {
+            "evaluation_sets": names,
+            "counted": counted,
+            "mark": mark,
+            "found": _totals(examination.found),
+        }
         run.finished_at = timezone.now()
         run.save(update_fields=["summary", "finished_at"])
     running.progress(len(facts), len(facts))
@@ -70,25 +86,39 @@ def _examination(run: HygieneRun, facts: list[Fact], running: RunningJob) -> Exa
         ruler=ruler_for(project, base) if base else None,
         marked=marked_rows(run.dataset),
         alike=float(run.settings["alike"]) / 100,
-        progress=lambda seen, note: running.progress(seen, len(facts), note=note),
+        progress=_progress(running, len(facts)),
     )
+
+
+def _progress(running: RunningJob, total: int) -> Progress:
+    """Tells how far it is, but no more often than people look."""
+    told = 0.0
+
+    def progress(seen: int, note: str) -> None:
+        nonlocal told
+        if monotonic() - told >= SECONDS:
+            running.progress(seen, total, note=note)
+            told = monotonic()
+
+    return progress
+
+
+def _totals(found: list[Found]) -> dict[str, dict[str, int]]:
+    """By check, what there is to fix, and what is listed."""
+    return {
+        "to_fix": Counter(one.check for one in found if not one.keep),
+        "listed": Counter(one.check for one in found),
+    }
 
 
 def _write(run: HygieneRun, facts: list[Fact], found: list[Found]) -> None:
     """Ids fall in the order in which findings are shown: by cluster, the kept one first."""
     ids = sorted((uuid7() for _ in found), reverse=True)
     shown = sorted(found, key=lambda one: (one.check, one.cluster, not one.keep, one.place))
-    made = (
-        Finding(
-            id=id_,
-            run=run,
-            check_name=one.check,
-            cluster=one.cluster,
-            keep=one.keep,
-            note=one.note,
-            example_id=facts[one.place].id,
-            content_id=facts[one.place].content_id,
-        )
-        for id_, one in zip(ids, shown, strict=True)
-    )
-    Finding.objects.bulk_create(made, batch_size=CHUNK)
+    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.set_types(_TYPES)
+        for id_, one in zip(ids, shown, strict=True):
+            fact, check = facts[one.place], str(one.check)
+            copy.write_row(
+                (id_, run.pk, check, one.cluster, one.keep, one.note, fact.id, fact.content_id)
+            )
