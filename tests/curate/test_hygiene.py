@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from requests_log.datasets.actions import add_examples
 from requests_log.datasets.editing import edit_example
@@ -25,6 +26,7 @@ from tests.conftest import Cast
 from tests.curate.factories import NOON, make_dataset, make_row
 from tests.curate.planted import plant
 from workbench.core.errors import InvalidInput
+from workbench.core.ids import uuid7
 from workbench.core.queue import perform
 
 NOT_PLANTED = {Check.LENGTH, Check.SKEW}
@@ -301,6 +303,32 @@ def test_what_is_left_to_fix_follows_the_examples(cast: Cast) -> None:
     assert fixed.to_fix == {one: 1 for one in faults if one != Check.REFUSAL}
     assert (undone.to_fix, undone.newer) == (faults, 1)
     assert edited.listed == faults
+
+
+def test_a_page_of_findings_reads_no_others_when_nothing_is_known_of_the_run_yet(
+    cast: Cast,
+) -> None:
+    dataset = make_dataset(cast.project)
+    earlier, run = (HygieneRun.objects.create(dataset=dataset) for _ in range(2))
+
+    def write(to: HygieneRun) -> None:
+        Finding.objects.bulk_create(
+            Finding(
+                id=uuid7(), run=to, check_name=Check.NEAR, example_id=uuid7(), content_id=number
+            )
+            for number in range(3_000)
+        )
+
+    write(earlier)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE datasets_finding")
+    write(run)
+    page = Finding.objects.of_check(run, Check.NEAR).still_there().order_by("-pk")[:51]
+
+    plan = page.explain()
+
+    assert "finding_by_check" in plan
+    assert "Sort" not in plan
 
 
 def test_an_answer_given_to_half_of_the_questions_is_told(cast: Cast) -> None:

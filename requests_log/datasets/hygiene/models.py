@@ -93,7 +93,11 @@ class Finding(models.Model):
     """
 
     id = models.UUIDField(primary_key=True)
-    run = models.ForeignKey(HygieneRun, on_delete=models.CASCADE, related_name="findings")
+    # No index of its own: right after a check, when nothing is known of its findings, Postgres
+    # would read all of them through it and sort them for one page.
+    run = models.ForeignKey(
+        HygieneRun, on_delete=models.CASCADE, related_name="findings", db_index=False
+    )
     check_name = models.CharField(max_length=16, choices=Check)
     cluster = models.PositiveIntegerField(default=0)
     keep = models.BooleanField(default=False)
