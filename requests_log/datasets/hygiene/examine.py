@@ -120,6 +120,7 @@ class Examination:
         self._skewed()
 
     def _read(self, common: Hashes) -> None:
+        """Every example once; the held-out ones first, as the others are searched for them."""
         evaluation = Questions.of(self._evaluation(), common)
         held = Questions.of(self._heldout(common), common)
         train = [fact for fact in self.facts if not fact.is_heldout(self.threshold)]
