@@ -269,7 +269,7 @@ def _require_storable(content: Content) -> None:
     try:
         written = json.dumps(asdict(content), ensure_ascii=False, allow_nan=False)
         size = len(written.encode())
-    except (ValueError, RecursionError) as problem:  # UnicodeEncodeError is a ValueError
+    except (TypeError, ValueError, RecursionError) as problem:  # no JSON, or no UTF-8
         raise InvalidInput("The prompt holds a number or a character no JSON can.") from problem
     if "\\u0000" in written.replace("\\\\", ""):
         raise InvalidInput("The prompt holds a NUL character. Remove it.")
