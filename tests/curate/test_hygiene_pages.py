@@ -87,7 +87,7 @@ def test_findings_are_shown_and_fixed_and_the_fix_is_undone(alice: Client, cast:
 
     assert shown.count("QUESTION 1 of") == 1
     assert ">kept<" in shown
-    assert "Dropped 1. It can be undone below." in page
+    assert "Dropped 1. It can be undone under “Fixes”." in page
     assert "Brought 1 back." in undone
     assert dataset.examples.count() == 10
     assert run.dataset == dataset

@@ -62,6 +62,25 @@ def test_an_editor_is_as_tall_as_its_text(page: Page) -> None:
     assert editor.evaluate("element => element.scrollHeight - element.clientHeight") <= 1
 
 
+def test_an_editor_drawn_taller_by_hand_breaks_no_policy_at_the_next_item(page: Page) -> None:
+    complaints: list[str] = []
+    page.on("console", lambda told: complaints.append(told.text) if told.type == "error" else None)
+    for key in ("j", "x", "*", "a", "q"):
+        page.keyboard.press(key)
+    expect(page.locator("#toasts")).to_contain_text("12 changed")
+    page.goto(page.url.split("/log/")[0] + "/queue/")
+    asked = page.locator("#review-item .transcript")
+    expect(asked).to_contain_text("Question 0?")
+    page.keyboard.press("s")
+    expect(page.locator(".progress")).to_contain_text("0 of 11")
+    page.locator("#review-answer").evaluate("element => { element.style.height = '300px' }")
+
+    page.keyboard.press("u")
+    expect(asked).to_contain_text("Question 0?")
+
+    assert complaints == []
+
+
 def test_what_a_query_may_hold_can_be_read_on_a_phone(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(page.url.split("?")[0] + "?q=modle%3Ax")

@@ -91,10 +91,15 @@ def test_an_owner_looks_first_and_then_erases(alice: Client, cast: Cast) -> None
     alice.post(page, {"subject": "ann"})
     refused = client_of(cast.bob).post(page, {"subject": "bob"})
     after = text_of(alice.get(page))
+    Erasure.objects.update(counts={"requests": 2, "spans": 1})
+    later = text_of(alice.get(page))
 
     assert "Erase for good" in looked
     assert examples == 4
     assert refused.status_code == 403
+    assert f'href="/p/{cast.project.slug}/datasets/"' in text_of(refused)  # the way on
+    assert "0 requests" not in after
+    assert "2 requests, 1 span, 0 examples" in later
     assert subject_hash(cast.project, "ann")[:12] in after
     assert Erasure.objects.count() == 1
 

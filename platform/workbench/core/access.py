@@ -89,14 +89,14 @@ def enter_project(request: HttpRequest, slug: str, needed: Role) -> None:
     if membership is None:
         raise Http404("There is no such project.")
     role = Role(membership.role)
-    if not role.allows(needed):
+    values: dict[str, Any] = {"project": membership.project, "role": role}
+    for name, value in values.items():
+        setattr(request, name, value)
+    if not role.allows(needed):  # said on a page of the project, from which the others are reached
         raise NotAllowed(
             f"Your role here is {role.label.lower()}; this needs {needed.label.lower()}. "
             "Ask an owner of the project to change your role."
         )
-    values: dict[str, Any] = {"project": membership.project, "role": role}
-    for name, value in values.items():
-        setattr(request, name, value)
 
 
 def to_sign_in(request: HttpRequest) -> HttpResponse:

@@ -33,7 +33,9 @@ def erasure(request: ProjectRequest) -> HttpResponse:
         messages.success(request, "Erasing in the background; the record below tells when done.")
         return redirect("datasets:erasure", request.project.slug)
     rows = Erasure.objects.in_project(request.project).select_related("created_by", "job")
-    context: dict[str, Any] = {"tab": "erasure", "erasures": rows.newest_first()[:SHOWN]}
+    shown = list(rows.newest_first()[:SHOWN])
+    under_way = any(one.job is not None and not one.job.is_finished for one in shown)
+    context: dict[str, Any] = {"tab": "erasure", "erasures": shown, "under_way": under_way}
     if subject := request.GET.get("subject", ""):
         subject = read_subject(subject)
         context |= {"subject": subject, "reach": reach_of(request.project, subject)}

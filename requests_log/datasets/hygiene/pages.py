@@ -236,5 +236,5 @@ def _with_examples(found: Sequence[Finding]) -> list[FindingShown]:
 
 def _told(done: actions.Fixed) -> str:
     if done.job is not None:
-        return "Mending in the background; see the jobs at the top. It can be undone below."
-    return f"{done.fix.get_how_display()} {done.fix.count:,}. It can be undone below."
+        return "Mending in the background; see the jobs at the top. It can be undone under “Fixes”."
+    return f"{done.fix.get_how_display()} {done.fix.count:,}. It can be undone under “Fixes”."
