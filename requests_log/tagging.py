@@ -83,7 +83,9 @@ class Tagging:
 
     @property
     def sentence(self) -> str:
-        return f"Tag {self.name}: {self.value}" if self.value is not None else f"Untag {self.name}"
+        if self.value is None:
+            return f"Untag {self.name}"
+        return f"Tag {self.name}: {self.value}" if self.value else f"Tag {self.name}"
 
     @property
     def kind(self) -> BulkKind:

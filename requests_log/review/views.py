@@ -29,9 +29,14 @@ MOST_DATASETS = 200
 
 
 @require_GET
-@project_page(Role.EDITOR)
+@project_page(Role.VIEWER)
 def queue(request: ProjectRequest) -> HttpResponse:
-    """The page; what is on it is taken by the POST it makes, since reading takes nothing."""
+    """The page; what is on it is taken by the POST it makes, since reading takes nothing.
+
+    Whoever may not review is led on to what may be seen.
+    """
+    if not request.role.allows(Role.EDITOR):
+        return redirect("review:agreement", project=request.project.slug)
     return render(request, "review/queue.html", {"tab": "queue"})
 
 

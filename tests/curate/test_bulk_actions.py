@@ -389,13 +389,15 @@ def test_another_projects_action_is_not_there(api: Client, cast: Cast) -> None:
 def test_the_history_offers_to_undo_what_can_be(alice: Client, cast: Cast) -> None:
     make_request(cast.project)
     tag(cast.project, "<b>", "good")
+    tag(cast.project, "seen", "")
     final = tag(cast.project, "over", "good")
     BulkAction.objects.filter(pk=final.pk).update(state=BulkAction.State.FINAL)
 
     page = alice.get(f"/p/{cast.project.slug}/log/bulk/").content.decode()
 
     assert "Tag &lt;b&gt;: good" in page
-    assert page.count("/undo/") == 1
+    assert "Tag seen</td>" in page.replace("\n", "")
+    assert page.count("/undo/") == 2
 
 
 def test_a_page_that_deletes_offers_to_undo_it(alice: Client, cast: Cast) -> None:

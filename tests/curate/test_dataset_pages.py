@@ -47,6 +47,9 @@ def test_a_dataset_is_made_by_form(alice: Client, cast: Cast) -> None:
     assert made.headers["Location"] == pages(cast, "letters/")
     assert bad.status_code == 422
     assert "This dataset is empty" in text_of(alice.get(pages(cast, "letters/")))
+    seen = text_of(client_of(cast.victor).get(pages(cast, "letters/")))
+    assert "This dataset is empty" in seen
+    assert "letters/imports/" not in seen  # which a viewer may not open
 
 
 def test_examples_are_listed_opened_and_removed(alice: Client, cast: Cast) -> None:

@@ -52,6 +52,11 @@ def test_what_was_typed_stays_when_a_verdict_is_refused(page: Page) -> None:
         page.keyboard.press(key)
     expect(page.locator("#toasts")).to_contain_text("1 changed")
     page.goto(page.url.split("/log/")[0] + "/queue/")
+    expect(page.locator("#review-item .transcript")).to_contain_text("Question 11?")
+    page.keyboard.press("?")
+    editor = page.locator(".help__line").filter(has=page.get_by_text("E", exact=True)).first
+    expect(editor).to_have_text("AnswerE")  # and not what stands in it
+    page.keyboard.press("Escape")
     page.locator("#review-answer").fill("mine")
     page.keyboard.press("Escape")
     page.keyboard.press("r")

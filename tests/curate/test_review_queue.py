@@ -418,6 +418,7 @@ def test_a_viewer_sees_agreement_and_takes_nothing(cast: Cast) -> None:
     victor.force_login(cast.victor)
     base = f"/p/{cast.project.slug}/queue/"
 
+    assert victor.get(base).headers["Location"] == f"{base}agreement/"
     assert victor.get(f"{base}agreement/").status_code == 200
     assert victor.post(f"{base}next/").status_code == 403
     assert Item.objects.get().held_by is None

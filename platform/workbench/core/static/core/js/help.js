@@ -26,7 +26,8 @@ function helpGroups() {
 }
 
 export function labelOf(found) {
-  const text = [...found.childNodes].filter((node) => !node.matches?.(".kbd, svg")).map((node) => node.textContent).join(" ");
+  if (found.matches("input, textarea, select")) return found.getAttribute("aria-label") || (found.labels[0] ? labelOf(found.labels[0]) : found.title);
+  const text = [...found.childNodes].filter((node) => !node.matches?.(".kbd, svg, .field__optional")).map((node) => node.textContent).join(" ");
   return text.replace(/\s+/g, " ").trim() || found.getAttribute("aria-label") || found.title;
 }
 
