@@ -350,9 +350,11 @@ def _add_version(
 
 def _locked(prompt: Prompt) -> Prompt:
     """The prompt as it is now, ours until the transaction ends."""
-    return (
-        Prompt.objects.select_for_update(of=("self",)).select_related("project").get(pk=prompt.pk)
-    )
+    rows = Prompt.objects.select_for_update(of=("self",)).select_related("project")
+    found = rows.filter(pk=prompt.pk).first()
+    if found is None:
+        raise NotFound(f"“{prompt}” was deleted meanwhile.", code="prompt_not_found")
+    return found
 
 
 def _usable(prompt: Prompt, number: int) -> PromptVersion:

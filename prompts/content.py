@@ -10,7 +10,7 @@ from typing import Any
 
 from prompts.models import Prompt, PromptVersion
 from prompts.names import VARIABLE
-from prompts.rendering import variables_in
+from prompts.rendering import jinja, variables_in
 from prompts.rendering.problems import BadTemplate
 from prompts.rendering.snippets import SNIPPET, refs_in
 from workbench.core.errors import InvalidInput
@@ -127,6 +127,7 @@ def checked(given: Mapping[str, Json]) -> Content:
         settings=_object_or_none(given.get("settings"), "settings") or {},
     )
     _require_storable(content)
+    _require_readable(content)
     if content.few_shot and content.kind == Prompt.Kind.TEXT:
         raise InvalidInput("few_shot goes with chat messages. Write the examples into the text.")
     return replace(content, variables=_all_variables(content))
@@ -262,6 +263,16 @@ def _object(row: Json, where: str) -> dict[str, Json]:
 
 def _object_or_none(row: Json, where: str) -> dict[str, Json] | None:
     return None if row is None else _object(row, where)
+
+
+def _require_readable(content: Content) -> None:
+    """Jinja takes long to read."""
+    size = sum(len(text) for _, text in content.templates())
+    if content.syntax == PromptVersion.Syntax.JINJA and size > jinja.MOST_CHARACTERS:
+        raise InvalidInput(
+            "The templates are longer than 128 KiB, which is the most for Jinja. Shorten them, or "
+            "write {{variable}} only."
+        )
 
 
 def _require_storable(content: Content) -> None:

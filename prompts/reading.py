@@ -47,6 +47,11 @@ class Listing:
     rows: list[Listed]
     total: int
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether there are more than fit."""
+        return len(self.rows) == MOST_PROMPTS
+
 
 def listing(project: Project, *, folder: str, text: str, archived: bool, at: datetime) -> Listing:
     """What lies directly in a folder; with a text, everything below it that matches."""

@@ -11,9 +11,9 @@ from typing import Any
 from prompts.content import PLACEHOLDER, Content, content_of, texts_of, with_texts
 from prompts.models import Prompt, PromptLabel, PromptVersion
 from prompts.names import LATEST, PRODUCTION, Ref, parse_ref, require_label
-from prompts.rendering import render_all
+from prompts.rendering import jinja, render_all
 from prompts.rendering.problems import MissingVariables
-from prompts.rendering.snippets import Expansion
+from prompts.rendering.snippets import MOST_CHARACTERS, Expansion
 from workbench.core.errors import InvalidInput, NotFound
 from workbench.core.models import Project
 
@@ -139,7 +139,8 @@ def expanded(prompt: Prompt, content: Content, *, key: str = "") -> Content:
                 variables.setdefault(one["name"], one)
         return known[ref]
 
-    expansion = Expansion(find)
+    is_jinja = content.syntax == PromptVersion.Syntax.JINJA
+    expansion = Expansion(find, left=jinja.MOST_CHARACTERS if is_jinja else MOST_CHARACTERS)
     done = content.with_texts(lambda text: expansion.text(text, (prompt.name,)))
     return replace(done, variables=list(variables.values()))
 

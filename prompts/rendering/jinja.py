@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ from prompts.rendering.problems import (
 
 PROGRAM = Path(__file__).with_name("jinja_program.py")
 CPU_SECONDS = 2
+SLOTS = 4
+"""How many may run at once for one process of ours."""
+MOST_CHARACTERS = 128 << 10
+"""Of all templates of a prompt together: reading that much takes half a second."""
 WAIT_SECONDS = 30
 """Of the wall clock, for a machine that gives the process little of its time."""
 FORBIDDEN = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
@@ -51,6 +56,7 @@ class _Reading(ImmutableSandboxedEnvironment):
 
 
 _READING = _Reading()
+_slots = threading.BoundedSemaphore(SLOTS)
 
 
 def variables_in(text: str) -> list[str]:
@@ -86,27 +92,28 @@ def render_all(texts: Sequence[str], values: Mapping[str, Any]) -> list[str]:
         MissingVariables: what it needs is not among the values; all missing names are told.
         RenderingStopped: it took too long, too much memory, or made too much text.
     """
-    needed = {name for text in texts for name in variables_in(text)}
     told = _run({"templates": list(texts), "values": dict(values), "seconds": CPU_SECONDS})
     if "texts" in told:
         return [str(text) for text in told["texts"]]
-    missing = sorted(needed - set(values))
-    if told["kind"] == "undefined" and missing:
-        raise MissingVariables(missing)
+    if told["kind"] == "undefined":
+        needed = {name for text in texts for name in variables_in(text)}
+        if needed - set(values):
+            raise MissingVariables(sorted(needed - set(values)))
     text = texts[told["template"]]
     raise BadTemplate(str(told["message"]), _place(text, told["line"]))
 
 
 def _run(spec: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        done = subprocess.run(  # not a shell; our program, our interpreter, nothing of our settings
-            [sys.executable, "-I", str(PROGRAM)],
-            input=json.dumps(spec).encode(),
-            capture_output=True,
-            timeout=WAIT_SECONDS,
-            env={},
-            check=False,
-        )
+        with _slots:
+            done = subprocess.run(  # our program and interpreter, nothing of our settings
+                [sys.executable, "-I", str(PROGRAM)],
+                input=json.dumps(spec).encode(),
+                capture_output=True,
+                timeout=WAIT_SECONDS,
+                env={},
+                check=False,
+            )
     except subprocess.TimeoutExpired as problem:
         raise RenderingStopped(STOPPED) from problem
     if done.returncode == 0:

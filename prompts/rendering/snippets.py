@@ -55,7 +55,9 @@ class Expansion:
         done = SNIPPET.sub(lambda tag: self._filled(text, tag, path), text)
         self.left -= len(done)
         if self.left < 0:
-            raise InvalidInput("With its snippets the prompt is longer than 1 MiB. Shorten it.")
+            raise InvalidInput(
+                "With its snippets it is longer than 1 MiB, or 128 KiB of Jinja. Shorten it."
+            )
         return done
 
     def _filled(self, text: str, tag: re.Match[str], path: tuple[str, ...]) -> str:

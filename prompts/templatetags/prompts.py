@@ -12,7 +12,8 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
-_TAGS = re.compile(r"\\\{\{|\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+# Each alternative stops at its own sign, so that no text takes longer than its length.
+_TAGS = re.compile(r"\\\{\{|\{\{[^{}]*\}\}|\{%[^%]*%\}|\{#[^#]*#\}")
 
 
 @register.filter

@@ -15,6 +15,7 @@ from prompts.content import checked, content_of
 from prompts.editing import draft_of
 from prompts.models import Prompt, PromptVersion
 from prompts.resolving import fetch
+from prompts.templatetags.prompts import marked
 from tests.conftest import Cast
 from tests.curate.factories import make_request
 from tests.prompts.factories import CHAT, NOON, make_prompt, make_version, point
@@ -236,6 +237,15 @@ def test_hostile_contents_are_shown_as_text(alice: Client, cast: Cast) -> None:
     for path in ("", "at/support/triage/", "at/support/triage/?version=1", "diff/support/triage/",
                  "edit/support/triage/?version=1"):  # fmt: skip
         assert "<script>alert" not in page(alice, cast, path)
+
+
+def test_marking_takes_no_longer_than_the_text_is_long() -> None:
+    hungry = ["{#" * 200_000, "{%" * 200_000, "{{" * 200_000, "{{a" * 200_000, "{# a" * 200_000]
+
+    assert [marked(text) for text in hungry] == hungry
+    assert marked("{% if a %}<{{ b }}>{# c #}") == (
+        "<mark>{% if a %}</mark>&lt;<mark>{{ b }}</mark>&gt;<mark>{# c #}</mark>"
+    )
 
 
 def test_what_is_not_there_is_not_found(alice: Client, cast: Cast) -> None:

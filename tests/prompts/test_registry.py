@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from prompts.rendering.problems import BadTemplate, MissingVariables
 from prompts.rendering.snippets import SnippetCycle
 from prompts.resolving import compiled, fetch
 from tests.conftest import Cast
+from tests.factories import make_project, nobody_stays
 from tests.prompts.factories import CHAT, NOON, make_prompt, make_version, point
 from workbench.core.errors import InvalidInput, NotAllowed, NotFound
 from workbench.core.models import Role
@@ -374,3 +376,33 @@ def test_parts_of_a_message_are_rendered_and_others_kept(cast: Cast) -> None:
     done = compiled(fetch(cast.project, "support/triage").content, {"what": "this"})
 
     assert done == [{"role": "user", "content": [{"type": "text", "text": "See this"}, image]}]
+
+
+def test_jinja_is_shorter_than_other_text(cast: Cast) -> None:
+    long = "{{ a }}" * 30_000
+    make_prompt(cast.project, "mustache", long)
+    make_prompt(cast.project, "part", "{{ a }}" * 10_000, syntax="jinja")
+
+    for body in (long, "{{> part}}" * 3):
+        with pytest.raises(InvalidInput, match="128 KiB"):
+            make_prompt(cast.project, "jinja", body, syntax="jinja")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_versions_saved_at_once_have_no_gap_and_none_is_lost() -> None:
+    with nobody_stays():
+        project = make_project()
+        prompt = make_prompt(project)
+
+        def save(number: int) -> int:
+            try:
+                return make_version(prompt, f"text {number % 6}").version.number
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(4) as pool:
+            told = list(pool.map(save, range(12)))
+
+        assert sorted(prompt.versions.values_list("number", flat=True)) == list(range(1, 8))
+        assert sorted(set(told)) == list(range(2, 8))
+        project.delete()
