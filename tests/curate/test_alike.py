@@ -131,11 +131,12 @@ def test_equal_values_are_grouped_by_their_first() -> None:
     assert equal_rows(values[:0]) == []
 
 
-@pytest.mark.parametrize("at_once", [8_000_000, 10])
-def test_members_are_told_how_alike_they_are_to_the_first(
-    monkeypatch: pytest.MonkeyPatch, at_once: int
+@pytest.mark.parametrize("most", [500_000, 0])
+def test_members_are_told_how_alike_they_are_to_the_first_whatever_memory_there_is(
+    monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr("requests_log.datasets.hygiene.alike._SNIPPETS_AT_ONCE", at_once)
+    monkeypatch.setattr("requests_log.datasets.hygiene.alike._SNIPPETS_AT_ONCE", most)
+    monkeypatch.setattr("requests_log.datasets.hygiene.alike._MOST_FAILED", most)
     r = random.Random(5)
     base = words(r, 60).split()
     sets = [snippets(" ".join(base[at:] + words(r, at).split())) for at in range(0, 16, 2)]

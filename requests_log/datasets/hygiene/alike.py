@@ -19,6 +19,8 @@ SKETCH = 256
 _PAIRS_AT_ONCE = 512
 _SNIPPETS_AT_ONCE = 8_000_000
 """Of the texts that are in memory to be compared (64 MiB; but at least two texts)."""
+_MOST_FAILED = 500_000
+"""Pairs that are remembered as not alike (90 MiB); further ones may be compared again."""
 _SLACK = 1e-9
 _ROOM = 16
 """Places of the table that tells most snippets at a glance, per snippet in it."""
@@ -116,7 +118,8 @@ class Alike:
         new = [pair for pair in pairs if pair not in self._failed]
         for pair, likeness in self._compared(new):
             if likeness < self.least:
-                self._failed.add(pair)
+                if len(self._failed) < _MOST_FAILED:
+                    self._failed.add(pair)
             elif self._groups.name(pair[0]) != self._groups.name(pair[1]):
                 self._joined[pair] = likeness
                 self._groups.join(*pair)
