@@ -9,9 +9,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from prompts.content import content_of
+from prompts.content import Content, content_of
 from prompts.diffing import as_text, differences
-from prompts.models import PromptVersion
+from prompts.models import Prompt, PromptVersion
 from prompts.pages.finding import number_in, prompt_of
 from prompts.reading import PromptReading, listing
 from prompts.resolving import version_of
@@ -50,8 +50,9 @@ def prompt_page(request: ProjectRequest, name: str) -> HttpResponse:
         reading = PromptReading(prompt, number=number, at=timezone.now())
     except NotFound as problem:
         raise Http404 from problem
-    context = {"prompt": prompt, "reading": reading, "content": reading.content}
-    return render(request, "prompts/prompt.html", context | _fetching(request, prompt.name))
+    content = reading.content
+    context = {"prompt": prompt, "reading": reading, "content": content}
+    return render(request, "prompts/prompt.html", context | _fetching(request, prompt, content))
 
 
 @require_safe
@@ -88,8 +89,11 @@ def _changes(before: PromptVersion, after: PromptVersion) -> list[dict[str, Any]
     ]
 
 
-def _fetching(request: ProjectRequest, name: str) -> dict[str, str]:
-    """How an app gets it."""
-    address = f"{request.scheme}://{request.get_host()}/api/v1/prompts/{name}?label=production"
-    curl = f'curl "{address}" \\\n  -H "Authorization: Bearer $STILLHOUSE_API_KEY"'
-    return {"curl": curl}
+def _fetching(request: ProjectRequest, prompt: Prompt, content: Content) -> dict[str, str]:
+    """How an app gets it: by the SDK, and by HTTP."""
+    what = "text" if prompt.kind == Prompt.Kind.TEXT else "messages"
+    given = ", ".join(f"{one['name']}={one['name']}" for one in content.variables)
+    sdk = f'prompt = stillhouse.get_prompt("{prompt.name}")\n{what} = prompt.compile({given})'
+    address = f"{request.scheme}://{request.get_host()}/api/v1/prompts/{prompt.name}"
+    curl = f'curl "{address}?label=production" \\\n  -H "Authorization: Bearer $STILLHOUSE_API_KEY"'
+    return {"sdk": sdk, "curl": curl}

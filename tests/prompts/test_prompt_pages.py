@@ -158,6 +158,7 @@ def test_the_page_shows_what_it_says_who_uses_it_and_why(alice: Client, cast: Ca
     assert "<h2>Version 1</h2>" in shown
     assert "You answer <mark>{{product}}</mark> customers." in shown
     assert "First try" in shown
+    assert "prompt.compile(product=product, question=question, history=history)" in shown
     assert "50.0 %" in shown
     assert "q=prompt%3Asupport%2Ftriage%401" in shown or "q=prompt%3A%22support" in shown
     assert "<h2>Version 2</h2>" in page(alice, cast, "at/support/triage/", version=2)
