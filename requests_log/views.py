@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from prompts.models import Prompt
 from requests_log import bodies
 from requests_log.bulk.answers import done
 from requests_log.comparing import compare, find_other
@@ -157,7 +158,9 @@ def tag_selection(request: ProjectRequest) -> HttpResponse:
 @project_page(Role.VIEWER)
 def prompt_list(request: ProjectRequest) -> HttpResponse:
     """The prompts that logged requests were made with."""
-    context = {"prompts": seen_prompts(request.project, at=timezone.now())}
+    seen = seen_prompts(request.project, at=timezone.now())
+    saved = Prompt.objects.in_project(request.project).filter(name__in={one.name for one in seen})
+    context = {"prompts": seen, "saved": set(saved.values_list("name", flat=True))}
     return render(request, "requests_log/prompts.html", context)
 
 

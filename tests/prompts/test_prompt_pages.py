@@ -261,7 +261,13 @@ def test_prompts_seen_in_the_log_are_a_tab(alice: Client, cast: Cast) -> None:
     make_request(cast.project, prompt_name="unsaved", prompt_version=3)
 
     assert "prompts/in-log/" in page(alice, cast)
-    assert "unsaved" in page(alice, cast, "in-log/")
+    make_request(cast.project, prompt_name="saved", prompt_version=1)
+    make_prompt(cast.project, "saved")
+
+    shown = page(alice, cast, "in-log/")
+
+    assert "unsaved" in shown
+    assert shown.count("prompts/at/") == shown.count("prompts/at/saved/") == 1
 
 
 @pytest.mark.parametrize("path", ["", "?q=p", "at/p0/", "edit/p0/", "diff/p0/", "new/"])
