@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -41,11 +42,8 @@ def label(request: Request, name: str, label: str) -> Response:
     given = shapes.LabelIn(data=request.data)
     given.is_valid(raise_exception=True)
     values = dict(given.validated_data)
-    _put(prompt, label, values, mover)
-    if "protected" in values:
-        actions.protect_label(
-            prompt, label=label, protected=values["protected"], role=mover["role"]
-        )
+    with transaction.atomic():  # who may not protect it has not moved it either
+        _put(prompt, label, values, mover)
     return Response(shapes.PromptLabelOut(actions.label_of(prompt, label)).data)
 
 
@@ -72,6 +70,9 @@ def _put(prompt: Prompt, label: str, values: dict[str, Any], mover: dict[str, An
         actions.move_label(prompt, label=label, version=values["version"], reason=reason, **mover)
     elif "split" in values:
         actions.set_split(prompt, label=label, split=values["split"], reason=reason, **mover)
+    if "protected" in values:
+        protected, role = values["protected"], mover["role"]
+        actions.protect_label(prompt, label=label, protected=protected, role=role)
 
 
 def _mover(request: Request) -> dict[str, Any]:

@@ -181,11 +181,15 @@ def test_a_protected_label_wants_a_key_made_by_an_owner(cast: Cast) -> None:
 
     made = send(clients[cast.alice], "PUT", where, {"version": 1, "protected": True})
     refused = send(clients[cast.bob], "PUT", where, {"version": 2})
+    elsewhere = "support/triage/labels/staging"
+    send(clients[cast.bob], "PUT", elsewhere, {"version": 2, "protected": True})
+    left = clients[cast.bob].get(URL + "support/triage/labels").json()
     moved = send(clients[cast.alice], "PUT", where, {"version": 2})
     removed = clients[cast.alice].delete(URL + where)
 
     assert made.json()["protected"] is True
     assert refused.status_code == 403
+    assert [one["label"] for one in left] == ["production"]
     assert moved.status_code == 200
     assert removed.status_code == 204
 
