@@ -12,7 +12,7 @@ span, whether they match or not, and goes on at their rate.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -314,9 +314,14 @@ def figure(shown: Timeline) -> dict[str, Any]:
                 "automargin": False,
                 "range": [one.strftime("%Y-%m-%d %H:%M:%S") for one in span if one is not None],
             },
-            "yaxis": {"rangemode": "tozero", "fixedrange": True, "nticks": 3},
+            "yaxis": {"rangemode": "tozero", "fixedrange": True} | _counts(shown.bars),
         },
     }
+
+
+def _counts(bars: Sequence[Bar]) -> dict[str, Any]:
+    """Few ticks, and none at half a request."""
+    return {"nticks": 3} if any(bar.count > 2 for bar in bars) else {"dtick": 1}
 
 
 def _ticks(step: timedelta) -> str:

@@ -181,3 +181,4 @@ def test_the_figure_names_its_times_in_utc(cast: Cast) -> None:
 
     assert drawn["data"][0]["x"][0] == "2026-11-21 08:00:00"
     assert [one["name"] for one in drawn["data"]] == ["ok", "not ok"]
+    assert drawn["layout"]["yaxis"]["dtick"] == 1  # there is no half request
