@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from django.contrib.staticfiles import finders
 from django.template.loader import render_to_string
+from django.utils.safestring import SafeString, mark_safe
 
 from evals.matrix import ROWS, WORSE, MatrixRow, matrix_page
 from evals.models import Candidate, Cell, Comparison
@@ -21,7 +22,7 @@ from evals.slices import Slice, slices_of
 from requests_log.datasets.models import VersionRow
 
 CHUNK = 500
-PLOTLY = "core/vendor/plotly-basic.min.js"
+SCRIPTS = ("core/vendor/plotly-basic.min.js", "evals/report.js")
 # What the pages take from the theme; a file has no theme.
 COLOURS = {"--accent": "#0f766e"}
 
@@ -52,7 +53,7 @@ def as_html(comparison: Comparison) -> str:
         "slices": reading_slices(reading),
         "losses": _losses(reading),
         "figures": {name: _coloured(figure) for name, figure in figures.items() if figure},
-        "plotly": _plotly(),
+        "scripts": _scripts(),
     }
     return render_to_string("evals/report.html", context)
 
@@ -164,6 +165,9 @@ def _coloured(figure: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _plotly() -> str:
-    """The plot library's text, to stand in a script element."""
-    return Path(str(finders.find(PLOTLY))).read_text().replace("</script", "<\\/script")
+def _scripts() -> SafeString:
+    """The plot library and what draws with it: a file cannot ask a server for them."""
+    texts = (Path(str(finders.find(name))).read_text() for name in SCRIPTS)
+    inline = (text.replace("</script", "<\\/script") for text in texts)
+    elements = "".join(f"<script>{text}</script>" for text in inline)
+    return mark_safe(elements)  # noqa: S308 - our own files
