@@ -392,7 +392,7 @@ def _review_twenty(page: Page) -> None:
     page.keyboard.press("Enter")
     _decide(page, "QUESTION 3?", "a")
 
-    expect(page.locator(".progress")).to_contain_text(re.compile(r"19 of 19, [\d,]+ an hour"))
+    expect(page.locator(".progress")).to_contain_text(re.compile(r"19 of 19 done, [\d,]+ an hour"))
     expect(page.locator(".progress")).not_to_contain_text("left")
     expect(page.locator("#review")).to_contain_text("Nothing waits for you")
     for key in ("g", "l"):
