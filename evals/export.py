@@ -18,7 +18,7 @@ from evals.matrix import ROWS, WORSE, MatrixRow, matrix_page
 from evals.models import Candidate, Cell, Comparison
 from evals.reading import ComparisonReading
 from evals.results import Summary
-from evals.slices import Slice, slices_of
+from evals.slices import Slice
 from requests_log.datasets.models import VersionRow
 
 CHUNK = 500
@@ -33,7 +33,7 @@ def as_json(comparison: Comparison) -> Iterator[bytes]:
     head = {
         **_about(comparison),
         "candidates": [_candidate(summary) for summary in reading.summaries],
-        "slices": [_slice(one, reading.candidates) for one in reading_slices(reading)],
+        "slices": [_slice(one, reading.candidates) for one in reading.slices],
     }
     yield msgspec.json.encode(head)[:-1] + b',"rows":['
     first = True
@@ -50,16 +50,11 @@ def as_html(comparison: Comparison) -> str:
     context = {
         "comparison": comparison,
         "reading": reading,
-        "slices": reading_slices(reading),
         "losses": _losses(reading),
         "figures": {name: _coloured(figure) for name, figure in figures.items() if figure},
         "scripts": _scripts(),
     }
     return render_to_string("evals/report.html", context)
-
-
-def reading_slices(reading: ComparisonReading) -> list[Slice]:
-    return slices_of(reading.comparison, reading.candidates)
 
 
 def _about(comparison: Comparison) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from evals.charts import score_figure, tradeoff_figure
 from evals.matrix import DISAGREE, WORSE, WRONG, disagreements
 from evals.models import Candidate, Comparison
 from evals.results import Summary, summaries
+from evals.slices import Slice, slices_of
 from requests_log.datasets.models import VersionRow
 from workbench.core.models import Job
 
@@ -73,6 +74,10 @@ class ComparisonReading:
     @cached_property
     def figure(self) -> dict[str, Any]:
         return score_figure(self.summaries)
+
+    @cached_property
+    def slices(self) -> list[Slice]:
+        return slices_of(self.comparison, self.candidates)
 
     @cached_property
     def tradeoff(self) -> dict[str, Any] | None:

@@ -71,8 +71,10 @@ def run_comparison(comparison: Comparison, *, report: Report) -> dict[str, Any]:
         report(done, total, f"Asking {candidate.label}")
         waiting = partial(report, done, total)
         endpoint = _resolve_patiently(comparison, candidate, waiting)
+        # A model of ours is priced by the name people know it by, not by the engine's.
+        model = endpoint.label if endpoint.is_engine else endpoint.model
         Candidate.objects.filter(pk=candidate.pk).update(
-            resolved=endpoint.label, provider=endpoint.provider[:300], model=endpoint.model[:300]
+            resolved=endpoint.label, provider=endpoint.provider[:300], model=model[:300]
         )
         with closing(_answers(comparison, candidate, endpoint)) as answers:
             for cells in answers:

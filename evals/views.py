@@ -12,7 +12,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from evals.actions import MOST_CANDIDATES, start_comparison
-from evals.export import as_html, as_json, reading_slices
+from evals.export import as_html, as_json
 from evals.forms import CandidateFormSet, ComparisonForm, as_asked, specs_of, typed_lines
 from evals.grader_forms import GraderForm
 from evals.graders.base import Grader
@@ -118,7 +118,6 @@ def comparison_slices(request: ProjectRequest, comparison_id: UUID) -> HttpRespo
     reading = ComparisonReading(_comparison(request, comparison_id))
     context = {
         "reading": reading,
-        "slices": reading_slices(reading),
         "most_values": MOST_VALUES,
         "least_rows": LEAST_ROWS,
     }

@@ -97,7 +97,12 @@ def test_values_come_commonest_first_with_their_counts(logged: Cast) -> None:
 def test_every_field_can_be_asked_for_offers(logged: Cast, name: str) -> None:
     ending = ".x:" if FIELDS[name].is_keyed else ":"
 
-    complete(logged.project, f"{name}{ending}", len(name) + len(ending))
+    typed = f"{name}{ending}"
+
+    found = complete(logged.project, typed, len(typed))
+
+    assert found.span.start <= found.span.end == len(typed)
+    assert typed[: found.span.start].startswith(name)
 
 
 UNHURRIED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

@@ -269,6 +269,7 @@ def test_a_registered_model_is_asked_at_the_engine_under_its_full_name(
     assert any(note.startswith("Waiting for capital-letter@production: ") for note in notes)
     assert {name for name, _ in provider.asked} == {"support/capital-letter:1"}
     assert candidate.resolved == "capital-letter:1"
+    assert (candidate.provider, candidate.model) == ("stillhouse", "capital-letter:1")
     assert candidate.cells.graded().count() == 6
 
 
