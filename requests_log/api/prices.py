@@ -11,7 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from requests_log.models import Price
-from requests_log.pricing.actions import LARGEST, remove_price, set_price
+from requests_log.pricing.actions import remove_price, set_price
+from requests_log.pricing.reading import LARGEST
 from workbench.core.api import endpoint
 from workbench.core.authentication import project_of
 from workbench.core.models import Scope

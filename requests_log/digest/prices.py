@@ -65,10 +65,12 @@ class Book:
             dated.setdefault((project_id, provider, model), []).append((valid_from, Rates(*rates)))
         return cls(dated)
 
-    def rates(
+    def price(
         self, project_id: int | None, provider: str, model: str, at: datetime
-    ) -> Rates | None:
-        """The rates that held for a project at that moment; None when nobody knows them.
+    ) -> tuple[datetime | None, Rates] | None:
+        """The rates that held for a project at that moment, and since when; None when nobody knows.
+
+        The shipped list holds since ever: None.
 
         A dated model name (`gpt-4o-2024-08-06`) that has no price costs what the undated one does.
         """
@@ -76,9 +78,9 @@ class Book:
             for owner in dict.fromkeys((project_id, None)):
                 for valid_from, rates in self.dated.get((owner, provider, name), ()):
                     if valid_from <= at:
-                        return rates
+                        return valid_from, rates
             if shipped := _shipped().get((provider, name)):
-                return shipped
+                return None, shipped
         return None
 
 
@@ -102,9 +104,10 @@ def cost_of(
     """
     if input_tokens is None:
         return None
-    rates = _book.rates(project_id, provider or "", model or "", at or datetime.now(UTC))
-    if rates is None:
+    found = price_at(project_id, provider or "", model or "", at or datetime.now(UTC))
+    if found is None:
         return None
+    _, rates = found
     cached = min(cached_tokens or 0, input_tokens)
     total = (
         (input_tokens - cached) * rates.input
@@ -112,6 +115,13 @@ def cost_of(
         + (output_tokens or 0) * rates.output
     )
     return Decimal(total) / MILLION
+
+
+def price_at(
+    project_id: int | None, provider: str, model: str, at: datetime
+) -> tuple[datetime | None, Rates] | None:
+    """A price from the book in memory, and since when it holds; see `Book.price`."""
+    return _book.price(project_id, provider, model, at)
 
 
 def load(*, fresh_seconds: float = 0.0) -> None:

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
 
 from requests_log.digest.again import Which, rederive
-from requests_log.encoding import TEXT_LIMIT, clean
 from requests_log.models import Price
-from workbench.core.errors import InvalidInput
+from requests_log.pricing.files import RATES, from_csv
+from requests_log.pricing.reading import read_name
 from workbench.core.models import Job, Project, User
-
-LARGEST = Decimal(1_000_000)
-
-
-def read_rate(name: str, text: str) -> Decimal:
-    """Dollars per million tokens.
-
-    Raises:
-        InvalidInput: it is no number from 0 to a million.
-    """
-    try:
-        rate = Decimal(text.strip().replace(",", "."))
-    except InvalidOperation:
-        rate = Decimal("NaN")
-    if not rate.is_finite() or not 0 <= rate <= LARGEST:
-        raise InvalidInput(f"{name}: give dollars per million tokens, such as 2.50.")
-    return rate
 
 
 def set_price(
@@ -49,10 +32,10 @@ def set_price(
     Raises:
         InvalidInput: the provider or the model is missing or too long.
     """
-    names: dict[str, Any] = {"provider": clean(provider).strip(), "model": clean(model).strip()}
-    for name, text in names.items():
-        if not 0 < len(text) <= TEXT_LIMIT:
-            raise InvalidInput(f"{name}: give its name as the log shows it.")
+    names: dict[str, Any] = {
+        "provider": read_name("provider", provider),
+        "model": read_name("model", model),
+    }
     with transaction.atomic():
         Price.objects.update_or_create(
             project=project,
@@ -61,6 +44,31 @@ def set_price(
             defaults={"input": rates[0], "cached": rates[1], "output": rates[2], "set_by": by},
         )
         return _again(project, names["provider"], names["model"], valid_from, by)
+
+
+def import_prices(project: Project, content: bytes, *, by: User | None) -> int:
+    """Set all prices of a CSV file, or none; returns how many.
+
+    A price that is there for the same model and moment is replaced. The costs since the first of
+    them are computed again.
+
+    Raises:
+        InvalidInput: the file will not do; which lines, and why.
+    """
+    rows = from_csv(content)
+    with transaction.atomic():
+        for row in rows:
+            Price.objects.update_or_create(
+                project=project,
+                provider=row.provider,
+                model=row.model,
+                valid_from=row.valid_from,
+                defaults={**dict(zip(RATES, row.rates, strict=True)), "set_by": by},
+            )
+        since = min(row.valid_from for row in rows)
+        title = "Compute costs again by imported prices"
+        rederive(project, which=Which(since=since), title=title, by=by)
+    return len(rows)
 
 
 def remove_price(price: Price, *, by: User | None) -> Job:

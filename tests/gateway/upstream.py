@@ -68,6 +68,7 @@ class Seen:
     headers: dict[str, str]
     body: bytes
     closed_after: float | None = None
+    query: str = ""
 
 
 @dataclass
@@ -88,6 +89,7 @@ class Upstream:
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         seen = Seen(request.path, dict(request.headers), await request.read())
+        seen.query = request.query_string
         self.seen.append(seen)
         begun = time.monotonic()
         try:

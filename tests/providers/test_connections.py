@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -20,8 +21,10 @@ from workbench.providers.actions import (
     reseal_credentials,
     save_connection,
 )
+from workbench.providers.limits import Limits
 from workbench.providers.models import Connection
 from workbench.providers.probe import ConnectionProblem
+from workbench.providers.refs import resolve
 from workbench.providers.sealing import SealBroken
 
 CANARY = "sk-canary-1a2b3c4d"
@@ -225,3 +228,37 @@ def test_another_project_s_connection_is_not_there(cast: Cast, alice: Client) ->
     assert alice.get(base).status_code == 404
     assert alice.post(f"{base}remove/").status_code == 404
     assert fresh(foreign).has_credential
+
+
+def test_limits_are_kept_with_the_connection_and_reach_its_endpoints(
+    cast: Cast, alice: Client
+) -> None:
+    base = f"/p/{cast.project.slug}/settings/connections/"
+    limits = {"requests_per_minute": "500", "tokens_per_minute": "200000", "at_once": "8"}
+    sent = {"name": "acme", "base_url": "https://api.example.com/v1", **limits}
+
+    assert alice.post(f"{base}new/", sent).status_code == 302
+    endpoint = resolve(cast.project, "acme/gpt")
+
+    assert endpoint.requests_per_minute == 500
+    assert endpoint.tokens_per_minute == 200_000
+    assert endpoint.at_once == 8
+
+
+def test_no_limits_are_none(cast: Cast) -> None:
+    make_connection(cast.project)
+
+    endpoint = resolve(cast.project, "acme/gpt")
+
+    assert (endpoint.requests_per_minute, endpoint.tokens_per_minute) == (None, None)
+    assert endpoint.at_once is None
+
+
+@pytest.mark.parametrize("field", ["requests_per_minute", "tokens_per_minute", "at_once"])
+def test_a_limit_of_none_at_all_is_refused_everywhere(cast: Cast, field: str) -> None:
+    connection = make_connection(cast.project)
+
+    with pytest.raises(InvalidInput, match="or empty for no limit"):
+        make_connection(cast.project, connection=connection, limits=Limits(**{field: 0}))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Connection.objects.filter(pk=connection.pk).update(**{field: 0})

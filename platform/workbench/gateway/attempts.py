@@ -20,7 +20,7 @@ from django.conf import settings
 from requests_log.exact_json import Malformed
 from workbench.gateway.answers import Refusal
 from workbench.gateway.call import ModelCall
-from workbench.gateway.dialects import CHAT
+from workbench.gateway.dialects import CHAT, COMPLETIONS, MESSAGES, RESPONSES
 from workbench.gateway.guard import Guard, Stop
 from workbench.gateway.rewrite import with_model
 from workbench.gateway.routing import Routes
@@ -152,12 +152,21 @@ def first_byte_seconds(call: ModelCall) -> float:
 
 
 def require_spoken(call: ModelCall, endpoint: Endpoint) -> None:
-    """Raises Refusal: it is a model of ours, and those answer chat completions only."""
-    if endpoint.is_engine and call.dialect is not CHAT:
+    """Raises Refusal: whoever serves the model does not know this kind of call."""
+    if endpoint.is_azure and call.dialect in {RESPONSES, MESSAGES}:
         raise Refusal(
             404,
             "unsupported_by_model",
-            f"“{endpoint.model}” is served here and answers /v1/chat/completions only.",
+            f"“{endpoint.label}” is at Azure, which has no /v1{call.dialect.path} for a "
+            "deployment. Call /v1/chat/completions.",
+            param="model",
+        )
+    if endpoint.is_engine and call.dialect not in (CHAT, COMPLETIONS):
+        raise Refusal(
+            404,
+            "unsupported_by_model",
+            f"“{endpoint.model}” is served here and answers /v1/chat/completions and "
+            "/v1/completions only.",
             param="model",
         )
 

@@ -23,7 +23,8 @@ _running: set[asyncio.Task[None]] = set()
 
 async def stream_events(call: ModelCall) -> AsyncIterator[bytes]:
     """The answer as events: first `{"stillhouse": {"request_id", "status"}}`, then the upstream's
-    own events, or one event that holds its whole answer or error."""
+    own events, or one event that holds its whole answer or error; at the end what the call took:
+    `{"stillhouse": {"request_id", "status", "cost", "ttft_ms", "duration_ms", "served_by"}}`."""
     try:
         exchange = shared().exchange
     except Refusal as refusal:
@@ -49,6 +50,7 @@ async def stream_events(call: ModelCall) -> AsyncIterator[bytes]:
     try:
         async for part in _events(call, messages):
             yield part
+        yield _event(msgspec.json.encode({"stillhouse": _facts(call)}))
     finally:
         left.set()
         while not messages.empty():
@@ -69,6 +71,20 @@ async def _events(call: ModelCall, messages: asyncio.Queue[Message | None]) -> A
             whole += message["body"]
     if whole:
         yield _event(whole)
+
+
+def _facts(call: ModelCall) -> dict[str, Any]:
+    """What a call took: milliseconds, and dollars where its model has a price."""
+    timing, endpoint = call.timing, call.endpoint
+    first = (timing.first_byte - timing.arrived) * 1000 if timing.first_byte else None
+    return {
+        "request_id": str(call.id),
+        "status": call.http_status,
+        "cost": None if call.cost is None else f"{call.cost:f}",
+        "ttft_ms": first if call.capture.is_stream else None,
+        "duration_ms": timing.so_far_ms(),
+        "served_by": endpoint.ref if endpoint is not None else "",
+    }
 
 
 def _is_event_stream(start: Message) -> bool:

@@ -12,6 +12,7 @@ from workbench.core.egress import open_session, socket_factory, unchecked_socket
 from workbench.gateway.answers import Refusal
 from workbench.gateway.dialects import MESSAGES
 from workbench.providers.refs import Endpoint
+from workbench.providers.wire import ANTHROPIC_VERSION, credential_headers, url_of
 
 # Everything else a caller sends stays here: credentials, cookies, our own headers, hop-by-hop ones.
 FORWARDED = (
@@ -26,7 +27,6 @@ RETURNED = frozenset(
     )
 )  # fmt: skip
 RETURNED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
-ANTHROPIC_VERSION = "2023-06-01"
 LARGE_BODY = 1 << 20
 
 
@@ -55,7 +55,7 @@ class Upstreams:
             aiohttp.ClientError, OSError, TimeoutError: no connection, or it broke.
         """
         return await self._session(endpoint).post(
-            endpoint.base_url + path,
+            url_of(endpoint, path),
             data=body if len(body) < LARGE_BODY else BytesIO(body),
             headers=_outgoing(endpoint, path, headers),
             allow_redirects=False,
@@ -112,16 +112,7 @@ def _outgoing(endpoint: Endpoint, path: str, headers: Mapping[bytes, bytes]) -> 
     outgoing.update(endpoint.headers)
     if endpoint.is_engine:
         outgoing["x-stillhouse-model"] = endpoint.model
-    outgoing.update(_credential(endpoint, path))
+    outgoing.update(credential_headers(endpoint.kind, endpoint.api_key, path))
     if path == MESSAGES.path:
         outgoing.setdefault("anthropic-version", ANTHROPIC_VERSION)
     return outgoing
-
-
-def _credential(endpoint: Endpoint, path: str) -> dict[str, str]:
-    """Anthropic's own API knows `x-api-key`; what it has in OpenAI's shape, the usual way."""
-    if not endpoint.api_key:
-        return {}
-    if endpoint.is_anthropic and path == MESSAGES.path:
-        return {"x-api-key": endpoint.api_key}
-    return {"authorization": f"Bearer {endpoint.api_key}"}

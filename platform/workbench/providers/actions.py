@@ -15,6 +15,7 @@ from workbench.core.egress import checked_url, origin_of
 from workbench.core.errors import InvalidInput
 from workbench.core.models import Project, User
 from workbench.providers import probe
+from workbench.providers.limits import NO_LIMITS, Limits
 from workbench.providers.models import NAME_PATTERN, Connection
 from workbench.providers.sealing import reseal, seal, unseal
 
@@ -74,7 +75,9 @@ def save_connection(
     allow_private_network: bool = False,
     is_default: bool = False,
     kind: str = Connection.Kind.OPENAI_COMPATIBLE,
+    api_version: str = "",
     routing: Routing = Routing(),
+    limits: Limits = NO_LIMITS,
 ) -> Connection:
     """Make a connection, or change one.
 
@@ -94,7 +97,9 @@ def save_connection(
     changed.base_url = _address(kind, base_url, allow_private_network)
     changed.allow_private_network = allow_private_network
     changed.kind = kind
+    changed.api_version = _version(kind, api_version.strip())
     routing.apply(changed)
+    limits.apply(changed)
     changed.model_names = _listed(model_names)
     _keep_or_seal(changed, before, credential.strip())
     with transaction.atomic():
@@ -102,12 +107,24 @@ def save_connection(
 
 
 def _address(kind: str, base_url: str, private: bool) -> str:
-    """The address that a connection of this kind may have: of the Hub, only the operator's."""
+    """The address that a connection of this kind may have: of the Hub, only the operator's.
+
+    Of Azure it is the resource's; what a person copied after that is ours to add.
+    """
+    if kind == Connection.Kind.AZURE:
+        return checked_url(re.sub(r"/openai(/.*)?$", "", base_url.strip()), private=private)
     if kind != Connection.Kind.HUGGING_FACE:
         return checked_url(base_url, private=private)
     if base_url.strip().rstrip("/") != settings.HUB_URL:
         raise InvalidInput(f"The Hub of this installation is {settings.HUB_URL}. Write that.")
     return str(settings.HUB_URL)
+
+
+def _version(kind: str, version: str) -> str:
+    """The API version of a connection to Azure; others have none."""
+    if not re.fullmatch(r"[0-9A-Za-z.-]{0,40}", version):
+        raise InvalidInput("Write the API version as Azure does, such as 2024-10-21.")
+    return version if kind == Connection.Kind.AZURE else ""
 
 
 def remove_connection(connection: Connection) -> None:
@@ -123,6 +140,8 @@ def remove_connection(connection: Connection) -> None:
 def check_connection(connection: Connection, *, at: datetime) -> list[str]:
     """Ask the provider which models it has, and remember the answer or the problem.
 
+    Azure lists what could be deployed, which is remembered nowhere.
+
     Raises:
         ConnectionProblem: it did not answer with a list of models; the sentence
             says what to change.
@@ -135,12 +154,14 @@ def check_connection(connection: Connection, *, at: datetime) -> list[str]:
             connection.base_url,
             credential=credential_of(connection),
             private=connection.allow_private_network,
-            is_anthropic=connection.kind == Connection.Kind.ANTHROPIC,
+            kind=connection.kind,
+            api_version=connection.api_version,
         )
     except probe.ConnectionProblem as problem:
         rows.update(checked_at=at, problem=problem.sentence[:500])
         raise
-    known = _listed([*connection.model_names, *found])
+    of_azure = connection.kind == Connection.Kind.AZURE
+    known = _listed([*connection.model_names, *([] if of_azure else found)])
     rows.update(checked_at=at, problem="", model_names=known)
     return found
 

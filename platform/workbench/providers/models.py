@@ -17,6 +17,10 @@ from workbench.core.models import Project, User
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 
 
+def _is_null_or_positive(name: str) -> Q:
+    return Q(**{f"{name}__isnull": True}) | Q(**{f"{name}__gte": 1})
+
+
 class ConnectionQuerySet(models.QuerySet["Connection"]):
     def in_project(self, project: Project) -> Self:
         return self.filter(project=project)
@@ -40,6 +44,7 @@ class Connection(models.Model):
     class Kind(models.TextChoices):
         OPENAI_COMPATIBLE = "openai-compatible", "OpenAI-compatible"
         ANTHROPIC = "anthropic", "Anthropic"
+        AZURE = "azure", "Azure OpenAI"
         HUGGING_FACE = "hugging-face", "Hugging Face Hub"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -52,6 +57,7 @@ class Connection(models.Model):
     )
     kind = models.CharField(max_length=20, choices=Kind, default=Kind.OPENAI_COMPATIBLE)
     base_url = models.CharField(max_length=500)
+    api_version = models.CharField(max_length=40, blank=True, default="")
     sealed_credential = models.BinaryField(null=True, editable=False)
     model_names = ArrayField(models.CharField(max_length=200), default=list, blank=True)
     is_default = models.BooleanField(default=False)
@@ -60,6 +66,9 @@ class Connection(models.Model):
     fallbacks = ArrayField(models.CharField(max_length=300), default=list, blank=True)
     first_byte_seconds = models.PositiveIntegerField(null=True, blank=True)
     cache_seconds = models.PositiveIntegerField(default=0)
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    tokens_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    at_once = models.PositiveIntegerField(null=True, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
     checked_at = models.DateTimeField(null=True, blank=True)
@@ -77,6 +86,12 @@ class Connection(models.Model):
                 condition=Q(name__regex=NAME_PATTERN), name="connection_name_shape"
             ),
             models.CheckConstraint(condition=~Q(base_url=""), name="connection_has_an_address"),
+            models.CheckConstraint(
+                condition=_is_null_or_positive("requests_per_minute")
+                & _is_null_or_positive("tokens_per_minute")
+                & _is_null_or_positive("at_once"),
+                name="connection_limits_positive",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -86,6 +101,15 @@ class Connection(models.Model):
     def origin(self) -> str:
         """Scheme, host and port: what the credential is bound to."""
         return origin_of(self.base_url)
+
+    @property
+    def is_azure(self) -> bool:
+        return self.kind == Connection.Kind.AZURE
+
+    @property
+    def serves_models(self) -> bool:
+        """Whether models are called through it; the Hub has none to call."""
+        return self.kind != Connection.Kind.HUGGING_FACE
 
     @property
     def has_credential(self) -> bool:

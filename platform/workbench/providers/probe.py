@@ -8,18 +8,15 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from workbench.core.egress import open_session, read_capped, socket_factory, was_blocked
-from workbench.core.errors import DomainError
+from workbench.core.egress import open_session, read_capped, socket_factory
+from workbench.providers.models import Connection
+from workbench.providers.trouble import ConnectionProblem, refused, unreachable
+from workbench.providers.wire import ANTHROPIC_VERSION, MODELS_PATH, azure_url, credential_headers
+
+__all__ = ["ConnectionProblem", "list_models"]
 
 TOTAL_SECONDS = 15.0
 MOST_BYTES = 4 << 20
-
-
-class ConnectionProblem(DomainError):
-    """A provider did not answer as expected; the sentence says what to change."""
-
-    code = "connection_failed"
-    status = 502
 
 
 class _Model(msgspec.Struct):
@@ -31,39 +28,57 @@ class _ModelList(msgspec.Struct):
 
 
 def list_models(
-    base_url: str, *, credential: str, private: bool, is_anthropic: bool = False
+    base_url: str,
+    *,
+    credential: str,
+    private: bool,
+    kind: str = Connection.Kind.OPENAI_COMPATIBLE,
+    api_version: str = "",
 ) -> list[str]:
     """The names of the models at `base_url`, sorted.
+
+    Of Azure they are those that can be deployed, which says that address and credential are right;
+    what is deployed, it tells nobody.
 
     Raises:
         ConnectionProblem: no connection, no permission, or no list of models.
     """
+    url = _url(base_url, kind, api_version)
     try:
-        url = f"{base_url}/models"
-        status, body = asyncio.run(_get(url, _headers(credential, is_anthropic), private))
+        status, body = asyncio.run(_get(url, _headers(kind, credential), private))
     except (aiohttp.ClientError, OSError, TimeoutError) as problem:
-        raise ConnectionProblem(_unreachable(problem, base_url)) from problem
+        sentence = unreachable(problem, base_url, seconds=TOTAL_SECONDS)
+        raise ConnectionProblem(sentence) from problem
     if status != 200:
-        raise ConnectionProblem(_refused(status, base_url))
+        raise ConnectionProblem(refused(status, body, base_url, kind=kind, credential=credential))
+    return sorted(name.removeprefix("models/") for name in _names(base_url, body))
+
+
+def _url(base_url: str, kind: str, api_version: str) -> str:
+    if kind == Connection.Kind.AZURE:
+        return azure_url(base_url, MODELS_PATH, api_version)
+    page = "?limit=1000" if kind == Connection.Kind.ANTHROPIC else ""
+    return f"{base_url}{MODELS_PATH}{page}"
+
+
+def _names(base_url: str, body: bytes) -> list[str]:
+    """Most providers list under `data`; some answer with the bare list."""
     try:
-        listed = msgspec.json.decode(body, type=_ModelList)
+        if body.lstrip().startswith(b"["):
+            return [model.id for model in msgspec.json.decode(body, type=list[_Model])]
+        return [model.id for model in msgspec.json.decode(body, type=_ModelList).data]
     except msgspec.DecodeError as problem:
         raise ConnectionProblem(
-            f"{base_url}/models answered with something other than a list of models. "
+            f"{base_url}{MODELS_PATH} answered with something other than a list of models. "
             "Does the address end in /v1?"
         ) from problem
-    return sorted(model.id for model in listed.data)
 
 
-def _headers(credential: str, is_anthropic: bool) -> dict[str, str]:
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    if is_anthropic:
-        headers["anthropic-version"] = "2023-06-01"
-    if credential and is_anthropic:
-        headers["x-api-key"] = credential
-    elif credential:
-        headers["Authorization"] = f"Bearer {credential}"
-    return headers
+def _headers(kind: str, credential: str) -> dict[str, str]:
+    headers = {"accept": "application/json", "accept-encoding": "identity"}
+    if kind == Connection.Kind.ANTHROPIC:
+        headers["anthropic-version"] = ANTHROPIC_VERSION
+    return headers | credential_headers(kind, credential, MODELS_PATH)
 
 
 async def _get(url: str, headers: dict[str, str], private: bool) -> tuple[int, bytes]:
@@ -74,24 +89,3 @@ async def _get(url: str, headers: dict[str, str], private: bool) -> tuple[int, b
         session.get(url, **options) as response,
     ):
         return response.status, await read_capped(response, MOST_BYTES)
-
-
-def _unreachable(problem: BaseException, base_url: str) -> str:
-    if was_blocked(problem):
-        return (
-            f"{base_url} leads to a private address. Allow the private network for this "
-            "connection if that is meant."
-        )
-    if isinstance(problem, TimeoutError):
-        return f"{base_url} did not answer within {TOTAL_SECONDS:.0f} seconds."
-    return f"{base_url} cannot be reached. Check the address and that the server runs."
-
-
-def _refused(status: int, base_url: str) -> str:
-    if status in {401, 403}:
-        return f"{base_url} refused the credential ({status}). Enter it again."
-    if 300 <= status < 400:
-        return f"{base_url} redirects elsewhere ({status}). Enter the final address."
-    if status == 404:
-        return f"{base_url}/models does not exist (404). Does the address end in /v1?"
-    return f"{base_url}/models answered with status {status}. Try again, or check the provider."

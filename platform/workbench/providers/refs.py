@@ -66,7 +66,8 @@ class Endpoint:
     """Where calls for a ref go. `api_key` is plain text: keep it in memory, never in a log.
 
     `model` is the name the server at `base_url` knows. `kind` is a connection's kind or
-    "engine" (our own process, whose address is trusted).
+    "engine" (our own process, whose address is trusted). The limits are for our own jobs; None
+    is none.
     """
 
     base_url: str
@@ -80,6 +81,10 @@ class Endpoint:
     fallbacks: tuple[str, ...] = ()
     first_byte_seconds: int | None = None
     cache_seconds: int = 0
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    at_once: int | None = None
+    api_version: str = ""
 
     @property
     def is_engine(self) -> bool:
@@ -88,6 +93,10 @@ class Endpoint:
     @property
     def is_anthropic(self) -> bool:
         return self.kind == Connection.Kind.ANTHROPIC
+
+    @property
+    def is_azure(self) -> bool:
+        return self.kind == Connection.Kind.AZURE
 
     @cached_property
     def ref(self) -> str:
@@ -99,7 +108,13 @@ class Endpoint:
         """Whose prices hold, as far as the address tells; else the connection's name."""
         if self.is_engine:
             return "stillhouse"
-        return provider_at(self.base_url) or ("anthropic" if self.is_anthropic else self.label)
+        return provider_of(self.kind, self.base_url, self.label)
+
+
+def provider_of(kind: str, base_url: str, name: str) -> str:
+    """What prices call the provider of a connection: its own name, unless it is well known."""
+    is_anthropic = kind == Connection.Kind.ANTHROPIC
+    return provider_at(base_url) or ("anthropic" if is_anthropic else name)
 
 
 @lru_cache(maxsize=1024)
@@ -159,7 +174,7 @@ def resolve(project: Project, ref: str) -> Endpoint:
     if parsed.head:
         named = connections.filter(name=parsed.head).first()
         if named is not None and parsed.tail:
-            return _endpoint(named, parsed.tail)
+            return endpoint_of(named, parsed.tail)
     for resolver in _resolvers:
         found = resolver(project, parsed)
         if found is not None:
@@ -167,7 +182,7 @@ def resolve(project: Project, ref: str) -> Endpoint:
     default = None if parsed.name else connections.filter(is_default=True).first()
     if default is None:
         raise UnknownModel(_unknown(parsed))
-    return _endpoint(default, parsed.text)
+    return endpoint_of(default, parsed.text)
 
 
 def known_refs(project: Project) -> list[str]:
@@ -181,7 +196,12 @@ def known_refs(project: Project) -> list[str]:
     return list(dict.fromkeys([*registered, *listed]))
 
 
-def _endpoint(connection: Connection, model: str) -> Endpoint:
+def endpoint_of(connection: Connection, model: str) -> Endpoint:
+    """Where a connection's model is called.
+
+    Raises:
+        SealBroken: its credential cannot be opened.
+    """
     return Endpoint(
         base_url=connection.base_url,
         api_key=credential_of(connection),
@@ -193,6 +213,10 @@ def _endpoint(connection: Connection, model: str) -> Endpoint:
         fallbacks=tuple(connection.fallbacks),
         first_byte_seconds=connection.first_byte_seconds,
         cache_seconds=connection.cache_seconds,
+        requests_per_minute=connection.requests_per_minute,
+        tokens_per_minute=connection.tokens_per_minute,
+        at_once=connection.at_once,
+        api_version=connection.api_version,
     )
 
 

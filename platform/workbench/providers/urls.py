@@ -14,4 +14,5 @@ urlpatterns = [
     path(f"{BASE}<uuid:connection_id>/", views.edit_connection, name="edit-connection"),
     path(f"{BASE}<uuid:connection_id>/remove/", views.remove, name="remove-connection"),
     path(f"{BASE}<uuid:connection_id>/check/", views.check, name="check-connection"),
+    path(f"{BASE}<uuid:connection_id>/try/", views.try_one, name="try-connection"),
 ]

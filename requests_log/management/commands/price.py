@@ -8,7 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from requests_log.pricing.actions import read_rate, set_price
+from requests_log.pricing.actions import set_price
+from requests_log.pricing.reading import read_rate
 from workbench.core.errors import InvalidInput
 
 RATES = ("input", "cached", "output")
