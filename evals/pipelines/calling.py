@@ -1,0 +1,295 @@
+"""Asking models for a run: every call through the ledger and the budget, failures tried again.
+
+The event loop and the database take turns (see `scheduling`): here calls queue up for a line in
+the ledger and go out once it is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import UUID
+
+import msgspec
+
+from evals.pipelines.budget import Budget, likely_tokens, price_of
+from evals.pipelines.ledger import Known, Ledger, Line, Settled, key_of
+from evals.pipelines.steps.base import Question
+from workbench.core.errors import DomainError
+from workbench.providers.chat import ChatCaller, ChatReply, wait_before_retry
+from workbench.providers.failures import CallFailed, Kind
+from workbench.providers.refs import Endpoint
+from workbench.providers.throttle import throttle_of
+
+TRIES = 8
+LONGEST_RETRY_SECONDS = 600.0
+AHEAD = 16
+FAILURES_IN_A_ROW = 20
+WEIGHTS = {Kind.AUTH: 5, Kind.QUOTA: 5, Kind.CONTEXT_LENGTH: 0, Kind.CONTENT_FILTER: 0}
+"""How much a failure says that all others will fail too."""
+
+
+class Stopped(Exception):
+    """The run asks nobody any more; the cell stays as it is."""
+
+
+class NotWorking(DomainError):
+    """So many calls failed, one after the other, that the rest would fail too."""
+
+    code = "not_working"
+    status = 502
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A reply, the ledger's line it comes from, and what it cost now (nothing if it is reused)."""
+
+    reply: ChatReply
+    call: UUID
+    cost: Decimal | None = None
+    is_reused: bool = False
+
+
+@dataclass
+class Waiting:
+    """A call that waits for its line; the future gives the answer if it is known, else None."""
+
+    line: Line
+    reuse: bool
+    future: asyncio.Future[Known | None]
+
+
+@dataclass
+class CellAsker:
+    """Asks on behalf of one cell, and remembers what for."""
+
+    desk: Desk
+    row_id: int
+    step: int
+    answers: list[Answered] = field(default_factory=list)
+
+    async def ask(self, question: Question) -> ChatReply:
+        answered = await self.desk.ask(question, row_id=self.row_id, step=self.step)
+        self.answers.append(answered)
+        return answered.reply
+
+
+class Desk:
+    """Where all calls of a run pass; use it as an async context manager.
+
+    `endpoints` are those of the model refs.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        budget: Budget,
+        endpoints: Mapping[str, Endpoint],
+        dirty: asyncio.Event,
+    ) -> None:
+        self.ledger, self.budget, self.endpoints = ledger, budget, dict(endpoints)
+        self.stopping: Exception | None = None
+        self.tasks: set[asyncio.Task[Answered]] = set()
+        self._dirty = dirty
+        self._stop = asyncio.Event()
+        self._waiting: list[Waiting] = []
+        self._settled: list[tuple[Settled, Line]] = []
+        self._shared: dict[bytes, asyncio.Task[Answered]] = {}
+        self._callers: dict[tuple[str, float], ChatCaller] = {}
+        self._gates: dict[str, asyncio.Semaphore] = {}
+        self._open = AsyncExitStack()
+        self._failures = 0
+        self._usual: dict[str, float] = {}
+
+    async def __aenter__(self) -> Desk:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._open.aclose()
+
+    async def ask(self, question: Question, *, row_id: int, step: int) -> Answered:
+        """The answer to a question; who asks the same meanwhile waits for the same answer.
+
+        Raises:
+            CallFailed: it failed for good, or too often.
+            Stopped: the run stops.
+        """
+        caller = await self._caller(question)
+        body = caller.body_of(question.messages, **question.parameters)
+        content = msgspec.json.encode(body)
+        key = key_of(caller.endpoint, content, question.sample)
+        if question.reuse and key in self._shared:
+            first = await asyncio.shield(self._shared[key])
+            return Answered(first.reply, first.call, None, is_reused=True)
+        line = Line(
+            row_id, step, question.sample, question.model, key, content,
+            self._likely_cost(question, caller.endpoint, content),
+        )  # fmt: skip
+        task = asyncio.ensure_future(self._answer(question, caller, body, line))
+        self.tasks.add(task)
+        task.add_done_callback(self._done)
+        if question.reuse:
+            self._shared[key] = task
+            task.add_done_callback(lambda _: self._shared.pop(key, None))
+        return await asyncio.shield(task)
+
+    def stop(self, why: Exception) -> None:
+        """Send out nothing more; what is out is waited for."""
+        if self.stopping is None:
+            self.stopping = why
+            self._stop.set()
+            self._dirty.set()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `flush` has something to do."""
+        return bool(self._waiting or self._settled)
+
+    def settle(self) -> None:
+        """Write down how calls ended; in a transaction, while the loop stands still."""
+        done, self._settled = self._settled, []
+        self.ledger.settle([one for one, _ in done])
+
+    def admit(self) -> list[tuple[Waiting, Known | None]]:
+        """Write the lines of calls that wait, or find their answers; in a transaction.
+
+        Give the result to `release` once it is committed.
+        """
+        waiting, self._waiting = self._waiting, []
+        known = self.ledger.known(one.line.key for one in waiting if one.reuse)
+        found: list[tuple[Waiting, Known | None]] = []
+        for one in waiting:
+            answer = known.get(one.line.key) if one.reuse else None
+            if answer is not None or self._may_go(one):
+                found.append((one, answer))
+        self.ledger.write([one.line for one, answer in found if answer is None])
+        return found
+
+    def release(self, admitted: list[tuple[Waiting, Known | None]]) -> None:
+        """Let them go."""
+        for one, answer in admitted:
+            if not one.future.done():
+                one.future.set_result(answer)
+
+    def _may_go(self, one: Waiting) -> bool:
+        if self.stopping is None and not self.budget.reserve(one.line.reserved):
+            self.stop(OutOfBudget())
+        if self.stopping is not None:
+            one.future.set_exception(Stopped())
+            return False
+        return True
+
+    async def _answer(
+        self, question: Question, caller: ChatCaller, body: dict[str, object], line: Line
+    ) -> Answered:
+        for attempt in range(TRIES):
+            if attempt:
+                line = Line(
+                    line.row_id, line.step, line.sample, line.model, line.key, line.body,
+                    line.reserved,
+                )  # fmt: skip
+            try:
+                async with self._gate(caller.endpoint):
+                    known = await self._admitted(line, reuse=question.reuse)
+                    if known is not None:
+                        return Answered(known.reply, known.id, is_reused=True)
+                    return await self._send(question, caller, body, line)
+            except CallFailed as problem:
+                if not self._is_worth_retrying(problem) or attempt == TRIES - 1:
+                    self._count(problem)
+                    raise
+                await self._pause(wait_before_retry(problem, attempt))
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _gate(self, endpoint: Endpoint) -> asyncio.Semaphore:
+        """Lets in what may be out at once, and a few that are ready: lines of calls that cannot
+        go out yet would be taken for sent when the worker dies."""
+        if endpoint.label not in self._gates:
+            most = throttle_of(endpoint).at_once + AHEAD
+            self._gates[endpoint.label] = asyncio.Semaphore(most)
+        return self._gates[endpoint.label]
+
+    async def _admitted(self, line: Line, *, reuse: bool) -> Known | None:
+        if self.stopping is not None:
+            raise Stopped
+        future: asyncio.Future[Known | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Waiting(line, reuse, future))
+        self._dirty.set()
+        return await future
+
+    async def _send(
+        self, question: Question, caller: ChatCaller, body: dict[str, object], line: Line
+    ) -> Answered:
+        reply: ChatReply | None = None
+        try:
+            reply = await caller.send(body)
+            if question.check is not None:
+                question.check(reply)
+        except CallFailed as problem:
+            self._settle(line, caller.endpoint, reply, problem)
+            raise
+        cost = self._settle(line, caller.endpoint, reply, None)
+        self._failures = 0
+        if reply.output_tokens is not None:
+            before = self._usual.get(question.model, float(reply.output_tokens))
+            self._usual[question.model] = 0.9 * before + 0.1 * reply.output_tokens
+        return Answered(reply, line.id, cost)
+
+    def _settle(
+        self, line: Line, endpoint: Endpoint, reply: ChatReply | None, problem: CallFailed | None
+    ) -> Decimal | None:
+        cost = None
+        if reply is not None:
+            counted = reply.input_tokens, reply.output_tokens, reply.cached_tokens
+            cost = price_of(self.ledger.project_id, endpoint, *counted)
+        self.budget.settle(line.reserved, cost)
+        self._settled.append((Settled(line.id, reply, cost, problem), line))
+        self._dirty.set()
+        return cost
+
+    def _count(self, problem: CallFailed) -> None:
+        self._failures += WEIGHTS.get(problem.kind, 1)
+        if self._failures >= FAILURES_IN_A_ROW:
+            self.stop(NotWorking(f"Stopped, as one call after the other failed. {problem}"))
+
+    def _is_worth_retrying(self, problem: CallFailed) -> bool:
+        return problem.is_passing and (problem.retry_after or 0) <= LONGEST_RETRY_SECONDS
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            return
+
+    async def _caller(self, question: Question) -> ChatCaller:
+        wanted = question.model, question.seconds
+        if wanted not in self._callers:
+            caller = ChatCaller(self.endpoints[question.model], seconds=question.seconds)
+            self._callers[wanted] = caller
+            await self._open.enter_async_context(caller)
+        return self._callers[wanted]
+
+    def renew(self, ref: str, endpoint: Endpoint) -> None:
+        """The endpoint of a ref as it is now."""
+        self.endpoints[ref] = endpoint
+        for (model, _), caller in self._callers.items():
+            if model == ref:
+                caller.endpoint = endpoint
+
+    def _likely_cost(self, question: Question, endpoint: Endpoint, body: bytes) -> Decimal | None:
+        usual = self._usual.get(question.model)
+        tokens = likely_tokens(body, question.parameters, usual_output=usual)
+        return price_of(self.ledger.project_id, endpoint, *tokens)
+
+    def _done(self, task: asyncio.Task[Answered]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked was told; nobody may be left to ask
+
+
+class OutOfBudget(Exception):
+    """The next call would cost more than is left."""

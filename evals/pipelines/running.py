@@ -1,0 +1,186 @@
+"""Doing a run: rows loaded, refs resolved, steps made ready, then every row through them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.utils import timezone
+
+from evals.pipelines import sources
+from evals.pipelines.budget import Budget, price_of
+from evals.pipelines.calling import Desk, OutOfBudget
+from evals.pipelines.definition import ReadyStep, prepare, stored_steps
+from evals.pipelines.ledger import Ledger
+from evals.pipelines.models import Call, Row, Run
+from evals.pipelines.scheduling import Scheduler
+from requests_log.digest import prices
+from workbench.core.errors import DomainError
+from workbench.core.queue import JobCancelled
+from workbench.providers.refs import Endpoint, EngineStarting, resolve
+
+REPORT_SECONDS = 1.0
+RENEW_SECONDS = 30.0
+DRAIN_SECONDS = 60.0
+ENGINE_SECONDS = 120.0
+ENGINE_POLL_SECONDS = 0.5
+Report = Callable[[int, int | None, str], None]
+
+
+class Unpriced(DomainError):
+    """A budget cannot hold for a model that has no price."""
+
+    code = "unpriced"
+
+
+def run_pipeline(run: Run, *, report: Report) -> dict[str, Any]:
+    """Do what is left of a run; returns its totals.
+
+    Raises:
+        DomainError: it cannot go on; the run is failed and tells why.
+        JobCancelled: somebody cancelled; what was asked is finished first.
+    """
+    ledger = Ledger(run)
+    ledger.close_open()
+    try:
+        _set(run, Run.State.RUNNING)
+        sources.load(run)
+        steps = prepare(run.project, stored_steps(run.definition.steps), pinned=run.pinned)
+        endpoints = _endpoints(run, steps, report)
+        _Doing(run, ledger, steps, endpoints, report).through()
+    except JobCancelled:
+        _set(run, Run.State.CANCELLED)
+        raise
+    except DomainError as problem:
+        _set(run, Run.State.FAILED, problem.sentence)
+        raise
+    return {"state": run.state, **Row.objects.of_run(run).counts()}
+
+
+class _Doing:
+    """A run while it is being done."""
+
+    def __init__(
+        self,
+        run: Run,
+        ledger: Ledger,
+        steps: list[ReadyStep],
+        endpoints: dict[str, Endpoint],
+        report: Report,
+    ) -> None:
+        self.run, self.ledger, self.steps = run, ledger, steps
+        self.endpoints, self._report_to = endpoints, report
+        self._reported = self._renewed = time.monotonic()
+        rows = Row.objects.of_run(run)
+        self._total = rows.count() * len(steps)
+        self._before = run.cells.count()
+
+    def through(self) -> None:
+        with asyncio.Runner() as runner:
+            loop = runner.get_loop()
+            dirty = asyncio.Event()
+            budget = Budget(self.run.budget, Call.objects.of_run(self.run).committed())
+            desk = Desk(self.ledger, budget, self.endpoints, dirty)
+            scheduler = Scheduler(self.run, self.steps, desk, dirty)
+            try:
+                self._go(runner, loop, scheduler)
+                scheduler.flush()
+            finally:
+                runner.run(scheduler.abandon())
+                runner.run(desk.__aexit__())
+        self._end(desk.stopping)
+
+    def _go(
+        self, runner: asyncio.Runner, loop: asyncio.AbstractEventLoop, scheduler: Scheduler
+    ) -> None:
+        give_up = float("inf")
+        while scheduler.feed(loop) and time.monotonic() < give_up:
+            runner.run(scheduler.turn())
+            scheduler.flush()
+            self._look_around(scheduler)
+            if scheduler.desk.stopping is not None and give_up == float("inf"):
+                give_up = time.monotonic() + DRAIN_SECONDS
+
+    def _look_around(self, scheduler: Scheduler) -> None:
+        now = time.monotonic()
+        if now - self._reported > REPORT_SECONDS:
+            self._reported = now
+            prices.load(fresh_seconds=prices.FRESH_SECONDS)
+            try:
+                done = self._before + scheduler.writer.made
+                self._report_to(min(done, self._total), self._total, "")
+            except JobCancelled as problem:
+                scheduler.desk.stop(problem)
+        if now - self._renewed > RENEW_SECONDS:
+            self._renewed = now
+            _renew(self.run, scheduler.desk)
+
+    def _end(self, why: Exception | None) -> None:
+        self.ledger.close_open()  # what did not come back while the rest was waited for
+        if isinstance(why, OutOfBudget):
+            _set(
+                self.run,
+                Run.State.BUDGET,
+                f"The next call would cost more than is left of ${self.run.budget:f}. Raise the "
+                "budget, then let the run go on.",
+            )
+        elif why is not None:
+            raise why
+        else:
+            _set(self.run, Run.State.DONE)
+
+
+def _set(run: Run, state: Run.State, note: str = "") -> None:
+    run.state, run.note = state, note[:1000]
+    run.finished_at = None if state == Run.State.RUNNING else timezone.now()
+    run.save(update_fields=["state", "note", "finished_at"])
+
+
+def _endpoints(run: Run, steps: Iterable[ReadyStep], report: Report) -> dict[str, Endpoint]:
+    """Where each ref's calls go; a ref that was resolved before means the same again."""
+    refs = dict.fromkeys(ref for step in steps for ref in step.ready.models)
+    meant = dict(run.pinned.get("models", {}))
+    found = {}
+    for ref in refs:
+        found[ref] = _resolve_patiently(run, meant.get(ref, ref), report)
+        meant[ref] = found[ref].label if found[ref].is_engine else ref
+    run.pinned = {**run.pinned, "models": meant}
+    run.save(update_fields=["pinned"])
+    prices.load()
+    if run.budget is not None:
+        _require_prices(run, found)
+    return found
+
+
+def _require_prices(run: Run, endpoints: dict[str, Endpoint]) -> None:
+    for ref, endpoint in endpoints.items():
+        if price_of(run.pipeline.project_id, endpoint, 1, 1) is None:
+            raise Unpriced(
+                f"Nobody knows what {ref} costs, so a budget cannot hold. Set its price "
+                f"({endpoint.provider}, {endpoint.model}) under Prices, or run without a budget."
+            )
+
+
+def _resolve_patiently(run: Run, ref: str, report: Report) -> Endpoint:
+    """Resolve a ref, giving an engine time to come up."""
+    end = time.monotonic() + ENGINE_SECONDS
+    while True:
+        try:
+            return resolve(run.project, ref)
+        except EngineStarting as problem:
+            if time.monotonic() > end:
+                raise
+            report(0, None, f"Waiting for {ref}: {problem.sentence}")
+            time.sleep(ENGINE_POLL_SECONDS)
+
+
+def _renew(run: Run, desk: Desk) -> None:
+    """Asking for an engine also tells the runner that it is wanted."""
+    for ref, endpoint in list(desk.endpoints.items()):
+        if endpoint.is_engine:
+            try:
+                desk.renew(ref, resolve(run.project, endpoint.label))
+            except EngineStarting:
+                continue

@@ -1,0 +1,118 @@
+"""Scoring what an earlier step made, by the graders that comparisons use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evals.graders.base import Answered, BadSettings, CannotGrade, Grade
+from evals.graders.registry import GRADERS, complete, grader_named
+from evals.pipelines.steps.base import (
+    Asker,
+    BadStep,
+    CellFailed,
+    Given,
+    Outcome,
+    Place,
+    Ready,
+    Settings,
+    StepKind,
+)
+from prompts.rendering.mustache import written
+
+# A slow one (a function of one's own) would hold up every call of the run while it works.
+QUICK = [one.name for one in GRADERS.values() if not one.is_slow]
+GRADER_FIELDS: dict[str, dict[str, Any]] = {
+    "grader": {
+        "type": "string", "enum": QUICK, "title": "Grader",
+        "description": "How an answer is scored, from 0 to 1.", "default": "exact",
+    },
+    "grader_settings": {
+        "type": "object", "title": "Grader settings",
+        "description": "As the grader's schema says (GET /api/v1/graders).", "default": {},
+    },
+    "expected": {
+        "type": "string", "maxLength": 100, "title": "Expected answer",
+        "description": "The column or step that holds it. Rows of datasets and requests have it "
+        "in “answer”.",
+        "default": "answer", "format": "variable",
+    },
+}  # fmt: skip
+
+
+def grade_of(settings: Settings) -> Grade:
+    """The grade the settings describe.
+
+    Raises:
+        BadStep: they do not fit the grader.
+    """
+    try:
+        grader = grader_named(settings["grader"])
+        return grader.make(complete(grader, settings["grader_settings"]))
+    except BadSettings as problem:
+        raise BadStep(str(problem)) from problem
+
+
+def graded(grade: Grade, answer: object, expected: object) -> float:
+    """The score of an answer.
+
+    Raises:
+        CellFailed: the grader cannot grade it.
+    """
+    answer_message, expected_message = message_of(answer), message_of(expected)
+    answered = Answered(text_of(answer), text_of(expected), answer_message, expected_message)
+    try:
+        return grade(answered)
+    except CannotGrade as problem:
+        raise CellFailed("cannot_grade", str(problem)) from problem
+
+
+def text_of(value: object) -> str:
+    """A value as the text of an answer."""
+    if isinstance(value, dict) and "tool_calls" in value:
+        value = value.get("content") or value["tool_calls"]
+    return "" if value is None else written(value)
+
+
+def message_of(value: object) -> dict[str, Any]:
+    """A value as the assistant's message."""
+    if isinstance(value, dict) and "tool_calls" in value:
+        return {"role": "assistant", **value}
+    return {"role": "assistant", "content": text_of(value)}
+
+
+def known_step(place: Place, name: str, *, kind: str = "") -> str:
+    """The name, if such a step comes before.
+
+    Raises:
+        BadStep: none does.
+    """
+    if name in place.before and (not kind or place.before[name] == kind):
+        return name
+    known = ", ".join(n for n, k in place.before.items() if not kind or k == kind) or "none"
+    raise BadStep(f"There is no step “{name}” before it to take. There are: {known}.")
+
+
+def _prepare(place: Place, settings: Settings) -> Ready:
+    grade = grade_of(settings)
+    answer, expected = known_step(place, settings["answer"]), settings["expected"]
+
+    async def work(given: Given, _: Asker) -> Outcome:
+        variables = given.variables
+        return Outcome(graded(grade, variables[answer], variables.get(expected)))
+
+    return Ready(work, needs=frozenset({answer, expected} if expected else {answer}))
+
+
+GRADE = StepKind(
+    name="grade",
+    label="Grade",
+    help="Scores an earlier step's answer from 0 to 1, without asking a model.",
+    prepare=_prepare,
+    fields={
+        "answer": {
+            "type": "string", "minLength": 1, "maxLength": 100, "title": "Answer",
+            "description": "The step whose answer is scored.", "format": "step",
+        },
+        **GRADER_FIELDS,
+    },
+)  # fmt: skip

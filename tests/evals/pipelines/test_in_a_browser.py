@@ -1,0 +1,122 @@
+"""In a browser: a pipeline is set up, tried and run, a cell is opened, examples are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from django.conf import settings
+from django.db import connections
+from django.test import Client
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from evals.pipelines.models import Run
+from requests_log.datasets.models import Example
+from tests.browsers import PATIENCE
+from tests.conftest import Cast
+from tests.evals.answering import Provider
+from tests.evals.factories import make_connection
+from tests.evals.pipelines.factories import perform_run
+from tests.journeys.browsing import CHROMIUM, Watch, browser, settled
+from workbench.core.models import Job
+from workbench.core.queue import perform
+
+T = TypeVar("T")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs the browser Chromium on the path"),
+]
+
+
+@pytest.fixture
+def page(
+    live_server: LiveServer, cast: Cast, alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Page]:
+    """A page of Alice's browser; at its end nothing may have been complained about."""
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
+    name = settings.SESSION_COOKIE_NAME
+    cookie = {"name": name, "value": alice.cookies[name].value, "url": str(live_server)}
+    watch = Watch(str(live_server))
+    with browser() as chromium:
+        context = chromium.new_context(viewport={"width": 1440, "height": 900})
+        context.add_cookies([cookie])  # type: ignore[list-item]
+        opened = context.new_page()
+        opened.set_default_timeout(PATIENCE)
+        watch.follow(opened)
+        yield opened
+    assert watch.heard() == []
+
+
+def test_the_whole_way_from_a_file_to_examples(
+    page: Page, live_server: LiveServer, cast: Cast, provider: Provider, tmp_path: Path
+) -> None:
+    _worker(lambda: make_connection(cast.project, provider.url))
+    table = tmp_path / "questions.csv"
+    table.write_text("n,answer\n1,Answer 1\n2,Answer 2\n3,Answer 3\n", "utf-8")
+    page.goto(f"{live_server}/p/{cast.project.slug}/evals/pipelines/")
+    settled(page)
+    page.get_by_role("link", name="New pipeline").click()
+
+    page.locator("#id_name").fill("Teach")
+    page.locator("#id_file").set_input_files(table)
+    expect(page.locator("#vars-0")).to_contain_text("answer")
+    page.locator("#id_s0-set-model").fill("local/good")
+    page.locator("#id_s0-set-template").fill("Question {{n}}?")
+    page.get_by_role("button", name="Grade").click()
+    expect(page.locator("#id_s1-set-answer")).to_have_value("teacher")
+
+    page.get_by_role("button", name="Test on one row").click()
+    inspector = page.locator("#inspector")
+    expect(inspector).to_contain_text("Row 1 of questions.csv")
+    expect(page).to_have_url(f"{live_server}{_edit_path(cast)}")
+    assert _worker(lambda: perform_run(_newest())).is_test
+    expect(inspector).to_contain_text("Question 1?")
+    expect(inspector).to_contain_text("Answer 1")
+
+    page.get_by_role("button", name="Price and run…").click()
+    expect(inspector).to_contain_text("nobody knows what local good costs")
+    page.get_by_role("button", name="Start the run").click()
+    expect(page.locator("#run-live")).to_contain_text("0of 3")
+    _worker(lambda: perform_run(_newest()))
+    expect(page.locator("#run-live")).to_contain_text("3of 3")
+    expect(page.locator("#row-2")).to_contain_text("Answer 3")
+    assert sorted(question for _, question in provider.asked) == [
+        f"Question {n}?" for n in (1, 2, 3)
+    ]
+
+    page.locator("#row-2").get_by_role("link", name="Answer 3").click()
+    expect(inspector).to_contain_text("Question 3?")
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Use the results").click()
+    page.get_by_role("button", name="Make them").click()
+    expect(page.locator("#toasts")).to_contain_text("They are being made.")
+    making = _worker(lambda: Job.objects.get(kind="pipelines.make_results").pk)
+    _worker(lambda: perform(making, holder="test"))
+    made = _worker(lambda: [one.provenance for one in Example.objects.all()])
+    assert made == ["teacher"] * 3
+
+
+def _worker(do: Callable[[], T]) -> T:
+    """Do it in a thread of its own: the browser holds this one's event loop."""
+
+    def doing() -> T:
+        try:
+            return do()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(doing).result()
+
+
+def _newest() -> Run:
+    return Run.objects.newest_first()[0]
+
+
+def _edit_path(cast: Cast) -> str:
+    run = _worker(_newest)
+    return f"/p/{cast.project.slug}/evals/pipelines/{run.pipeline_id}/edit/"
