@@ -41,8 +41,8 @@ def word_document(*paragraphs: tuple[str, str], padding: int = 0) -> bytes:
     return written.getvalue()
 
 
-def pdf_document(*lines: str) -> bytes:
-    """One page with these lines."""
+def pdf_document(*lines: str, locked: bool = False) -> bytes:
+    """One page with these lines; `locked` asks for a password that nobody knows."""
     shown = "".join(f"({line}) Tj T* " for line in lines)
     page = f"BT /F1 12 Tf 14 TL 72 720 Td {shown} ET".encode()
     objects = [
@@ -53,10 +53,16 @@ def pdf_document(*lines: str) -> bytes:
         b"<< /Length %d >>\nstream\n%s\nendstream" % (len(page), page),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
+    if locked:
+        objects.append(
+            b"<< /Filter /Standard /V 1 /R 2 /P -4 /O <%s> /U <%s> >>" % (b"11" * 32, b"22" * 32)
+        )
     made, places = b"%PDF-1.4\n", []
     for number, content in enumerate(objects, start=1):
         places.append(len(made))
         made += b"%d 0 obj\n%s\nendobj\n" % (number, content)
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    end = b"trailer << /Size 6 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % len(made)
-    return made + b"xref\n0 6\n0000000000 65535 f \n" + table + end
+    lock = b"/Encrypt 6 0 R /ID [<00> <00>] " if locked else b""
+    end = b"trailer << /Size %d /Root 1 0 R %s>>\n" % (len(objects) + 1, lock)
+    end += b"startxref\n%d\n%%%%EOF\n" % len(made)
+    return made + b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1) + table + end

@@ -1,0 +1,1 @@
+"""Pairs made of documents: asked for, gathered, decided on, added to a dataset."""
