@@ -12,12 +12,17 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Answered:
-    """An answer and the one that was expected: as texts, and as the messages they stand in."""
+    """An answer and the one that was expected: as texts, and as the messages they stand in.
+
+    `question` is what was asked, as a text; `context` what the answer had to keep to, if anything.
+    """
 
     answer: str
     expected: str
     answer_message: Message = field(default_factory=dict)
     expected_message: Message = field(default_factory=dict)
+    question: str = ""
+    context: str = ""
 
 
 class BadSettings(ValueError):
@@ -43,7 +48,8 @@ class Grader:
     `fields` are its settings: JSON schemas by name, in the order of the form; each has a `title`, a
     `description` and, unless it must be given, a `default`. `make` gets settings that fit them, and
     raises BadSettings where they still make no sense. `pass_mark` is the least score of an answer
-    that counts as right, unless somebody sets another.
+    that counts as right, unless somebody sets another. `off` says why it cannot be used on this
+    machine, in a sentence; empty where it can.
     """
 
     name: str
@@ -52,6 +58,9 @@ class Grader:
     make: Callable[[Settings], Grade]
     fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     pass_mark: float = 1.0
+    off: Callable[[], str] = field(default=lambda: "")
+    # Takes so long that other answers must not wait for it.
+    is_slow: bool = False
 
     @property
     def schema(self) -> dict[str, Any]:

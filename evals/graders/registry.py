@@ -8,6 +8,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from evals.graders.base import BadSettings, Grade, Grader
+from evals.graders.code import CODE
 from evals.graders.exact import CONTAINS, EXACT, NORMALISED
 from evals.graders.numeric import NUMERIC
 from evals.graders.overlap import BLEU_GRADER, ROUGE, SIMILARITY
@@ -29,6 +30,7 @@ GRADERS: Mapping[str, Grader] = {
         SIMILARITY,
         ROUGE,
         BLEU_GRADER,
+        CODE,
     )
 }
 

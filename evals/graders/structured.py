@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -52,6 +53,30 @@ def _pattern_properties(validator: Any, patterns: Any, instance: Any, _: Any) ->
 _Validator = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator, {"pattern": _pattern, "patternProperties": _pattern_properties}
 )
+
+
+class SchemaUnusable(Exception):
+    """What should be a JSON schema is none, or cannot be followed; a sentence."""
+
+
+def schema_problems(schema: Any, value: Any, *, most: int) -> list[tuple[str, str]]:
+    """Where a value does not fit a schema: paths such as `items.0.name` with what is wrong there.
+
+    Raises:
+        SchemaUnusable: it is no schema, or refers to what it does not hold.
+    """
+    try:
+        Draft202012Validator.check_schema(schema)
+        found = islice(_Validator(schema, registry=Registry()).iter_errors(value), most)
+        return [(".".join(map(str, one.absolute_path)), one.message[:500]) for one in found]
+    except SchemaError as problem:
+        raise SchemaUnusable(f"The JSON schema is no schema: {problem.message}.") from problem
+    except Unresolvable as problem:
+        raise SchemaUnusable(
+            f"The JSON schema refers to {problem.ref!r}, which it does not hold."
+        ) from problem
+    except (RecursionError, re2.error) as problem:
+        raise SchemaUnusable(f"The JSON schema cannot be followed: {problem}.") from problem
 
 
 def _json_schema(settings: Settings) -> Grade:
