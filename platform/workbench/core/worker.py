@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import DatabaseError, connection
+from django.utils import timezone
 from dramatiq.worker import Worker
 
 from workbench.core import broker
 from workbench.core.queue import perform, sweep
+from workbench.core.timetable import look_for_due
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ class JobWorker:
         messages do not pile up behind long jobs."""
         waits: dict[UUID, Wait] = {}
         while not self._stopping.wait(SWEEP_SECONDS):
+            look_for_due(at=timezone.now())
             try:
                 found = sweep()
             except Exception:  # a sweeper that dies would leave forgotten jobs waiting for ever

@@ -1,0 +1,93 @@
+"""The form of a monitor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.urls import reverse
+
+from evals.graders.registry import GRADERS
+from evals.online.actions import GRADABLE, MonitorSpec
+from evals.online.models import Monitor
+from workbench.core.models import Project
+
+OFTEN = [(5, "5 minutes"), (15, "15 minutes"), (60, "hour"), (360, "6 hours"), (1440, "day")]
+
+
+class MonitorForm(forms.Form):
+    """What is watched, how it is graded, and when somebody is to be told."""
+
+    name = forms.CharField(
+        max_length=100,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "Valid JSON"}),
+        help_text="Its scores in the log are called so, too.",
+    )
+    query = forms.CharField(
+        label="Calls that match",
+        max_length=2000,
+        required=False,
+        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocomplete": "off",
+                                      "placeholder": "model:router@production tag.route:/chat"}),
+        help_text="A query of the log. Left empty, all calls.",
+    )  # fmt: skip
+    sample_percent = forms.FloatField(
+        label="Share graded, %", min_value=0.01, max_value=100, initial=10
+    )
+    most_per_run = forms.IntegerField(
+        label="At most per run", min_value=1, max_value=10_000, initial=200
+    )
+    every_minutes = forms.TypedChoiceField(label="Every", coerce=int, choices=OFTEN, initial=15)
+    grader = forms.ChoiceField(
+        label="Graded by",
+        choices=[(name, GRADERS[name].label) for name in GRADABLE],
+        initial=GRADABLE[0],
+        help_text="Live calls have no expected answer: these graders need none.",
+        widget=forms.Select(
+            attrs={"hx-trigger": "change", "hx-target": "#grader-settings", "hx-swap": "outerHTML"}
+        ),
+    )
+    alert_below = forms.FloatField(
+        label="Alert below, %",
+        min_value=0.1,
+        max_value=100,
+        required=False,
+        help_text="When the mean score is clearly lower. Left empty, never.",
+    )
+    alert_drop = forms.FloatField(
+        label="Alert at a fall of, points",
+        min_value=0.1,
+        max_value=100,
+        required=False,
+        help_text="Against the answers before, when it is no chance. Left empty, never.",
+    )
+    window = forms.IntegerField(
+        label="Answers looked at",
+        min_value=2,
+        max_value=10_000,
+        initial=100,
+        help_text="An alert looks at so many of the newest answers.",
+    )
+    is_on = forms.BooleanField(
+        label="On", required=False, initial=True, help_text="Off, it grades and alerts nothing."
+    )
+
+    def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        place = reverse("online:grader", args=[project.slug])
+        self.fields["grader"].widget.attrs["hx-get"] = place
+
+    def spec(self, grader_settings: dict[str, Any]) -> MonitorSpec:
+        """The cleaned fields as the actions take them."""
+        values = dict(self.cleaned_data)
+        for name in ("alert_below", "alert_drop"):
+            values[name] = None if values[name] is None else values[name] / 100
+        return MonitorSpec(**values, grader_settings=grader_settings)
+
+
+def as_typed(monitor: Monitor) -> dict[str, Any]:
+    """The fields of the form for a monitor that is there."""
+    values = {name: getattr(monitor, name) for name in MonitorForm.base_fields}
+    for name in ("alert_below", "alert_drop"):
+        values[name] = None if values[name] is None else round(values[name] * 100, 4)
+    return values
