@@ -1,4 +1,4 @@
-"""OpenAI's shapes: a chat completion call in, its answers and stream chunks out."""
+"""OpenAI's shapes: a call for a chat or a text completion in, its answers and chunks out."""
 
 from __future__ import annotations
 
@@ -45,11 +45,22 @@ _NEUTRAL: Mapping[str, tuple[object, ...]] = {
 }
 """Parameters this engine has no answer to, with the values that ask for nothing."""
 
+_NEUTRAL_IN_TEXT: Mapping[str, tuple[object, ...]] = {
+    "best_of": (1,),
+    "echo": (False,),
+    "frequency_penalty": (0,),
+    "logit_bias": ({},),
+    "logprobs": (False,),
+    "n": (1,),
+    "presence_penalty": (0,),
+    "suffix": ("",),
+}
+"""The same for text completions."""
+
 _READ = frozenset(
     {
         "max_completion_tokens",
         "max_tokens",
-        "messages",
         "model",
         "return_token_ids",
         "seed",
@@ -57,20 +68,19 @@ _READ = frozenset(
         "stream",
         "stream_options",
         "temperature",
-        "tools",
         "top_p",
     }
 )
+_READ_IN_CHAT = _READ | {"messages", "tools"}
+_READ_IN_TEXT = _READ | {"prompt"}
 _MOST_STOPS = 16
 
 
-@dataclass(frozen=True)
-class ChatCall:
+@dataclass(frozen=True, kw_only=True)
+class Call:
     """One checked call; `max_tokens` is None where the caller leaves it to the context length."""
 
     model: str
-    messages: list[dict[str, Any]]
-    tools: list[dict[str, Any]] | None
     temperature: float
     top_p: float
     max_tokens: int | None
@@ -91,34 +101,72 @@ class ChatCall:
         )
 
 
-def read_call(body: object, *, model: str | None = None) -> ChatCall:
+@dataclass(frozen=True, kw_only=True)
+class ChatCall(Call):
+    """A call whose prompt the model's chat template writes."""
+
+    messages: list[dict[str, Any]]
+    tools: list[dict[str, Any]] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextCall(Call):
+    """A call whose prompt the caller writes, special tokens and all."""
+
+    prompt: str
+
+
+def read_chat(body: object, *, model: str | None = None) -> ChatCall:
     """Check the body of a chat completion call; `model`, when given, wins over the body's.
 
     Raises:
         EngineProblem: a part is missing, has the wrong type, or asks for what we cannot do.
     """
+    given = _given(body)
+    _require_supported(given, _READ_IN_CHAT, _NEUTRAL)
+    common = _common(given, model)
+    return ChatCall(messages=_messages(given), tools=_tools(given), **common)
+
+
+def read_text(body: object, *, model: str | None = None) -> TextCall:
+    """The same for a text completion call.
+
+    Raises:
+        EngineProblem: as in `read_chat`.
+    """
+    given = _given(body)
+    _require_supported(given, _READ_IN_TEXT, _NEUTRAL_IN_TEXT)
+    common = _common(given, model)
+    return TextCall(prompt=_prompt(given), **common)
+
+
+def _given(body: object) -> dict[str, object]:
     if not isinstance(body, dict):
         raise EngineProblem(400, "invalid_json", "The body must be a JSON object. Send one.")
-    given = {key: value for key, value in body.items() if value is not None}
-    _require_supported(given)
-    return ChatCall(
-        model=model or _model(given),
-        messages=_messages(given),
-        tools=_tools(given),
-        temperature=_number(given, "temperature", 0.0, 2.0),
-        top_p=_top_p(given),
-        max_tokens=_max_tokens(given),
-        seed=_integer(given, "seed"),
-        stops=_stops(given),
-        stream=_flag(given, "stream"),
-        include_usage=_include_usage(given),
-        return_token_ids=_flag(given, "return_token_ids"),
-    )
+    return {key: value for key, value in body.items() if value is not None}
 
 
-def _require_supported(given: Mapping[str, object]) -> None:
+def _common(given: Mapping[str, object], model: str | None) -> dict[str, Any]:
+    return {
+        "model": model or _model(given),
+        "temperature": _number(given, "temperature", 0.0, 2.0),
+        "top_p": _top_p(given),
+        "max_tokens": _max_tokens(given),
+        "seed": _integer(given, "seed"),
+        "stops": _stops(given),
+        "stream": _flag(given, "stream"),
+        "include_usage": _include_usage(given),
+        "return_token_ids": _flag(given, "return_token_ids"),
+    }
+
+
+def _require_supported(
+    given: Mapping[str, object],
+    read: frozenset[str],
+    neutral: Mapping[str, tuple[object, ...]],
+) -> None:
     for key, value in given.items():
-        if key in _READ or key in HARMLESS or value in _NEUTRAL.get(key, ()):
+        if key in read or key in HARMLESS or value in neutral.get(key, ()):
             continue
         raise EngineProblem(
             400,
@@ -153,6 +201,18 @@ def _tools(given: Mapping[str, object]) -> list[dict[str, Any]] | None:
     if not isinstance(value, list) or not all(isinstance(tool, dict) for tool in value):
         raise bad_value("tools", "“tools” must be a list of objects.")
     return value or None
+
+
+def _prompt(given: Mapping[str, object]) -> str:
+    value = given.get("prompt")
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, str) or not value:
+        raise bad_value(
+            "prompt",
+            "“prompt” must be one text that is not empty. Send several in calls of their own.",
+        )
+    return value
 
 
 def _number(given: Mapping[str, object], key: str, low: float, high: float) -> float:
@@ -223,49 +283,63 @@ class Completion:
     prompt_ids: Sequence[int]
     return_token_ids: bool
 
+    kind = "chat.completion"
+    chunk_kind = "chat.completion.chunk"
+
     def answer(self, finished: Finished) -> dict[str, object]:
         """The body of a call that does not stream."""
-        choice: dict[str, object] = {
+        choice = {
             "index": 0,
-            "message": {"role": "assistant", "content": finished.text, "refusal": None},
+            **self._whole(finished.text),
             "logprobs": None,
             "finish_reason": finished.reason,
         }
         if self.return_token_ids:
             choice["token_ids"] = finished.token_ids
         return {
-            **self._head("chat.completion"),
+            **self._head(self.kind),
             "choices": [choice],
             "usage": self._usage(finished),
             **self._prompt_token_ids(),
         }
 
     def opening(self) -> dict[str, object]:
-        """The first chunk of a stream, which names the role."""
-        return {**self._chunk({"role": "assistant", "content": ""}), **self._prompt_token_ids()}
+        """The first chunk of a stream."""
+        return {**self._chunk(self._opened()), **self._prompt_token_ids()}
 
     def delta(self, text: str) -> dict[str, object]:
         """A chunk with more text."""
-        return self._chunk({"content": text})
+        return self._chunk(self._more(text))
 
     def closing(self, finished: Finished) -> dict[str, object]:
         """The last chunk with a choice; it says why the answer ended."""
-        chunk = self._chunk({}, finished.reason)
+        chunk = self._chunk(self._closed(), finished.reason)
         if self.return_token_ids:
             cast("list[dict[str, object]]", chunk["choices"])[0]["token_ids"] = finished.token_ids
         return chunk
 
     def usage_chunk(self, finished: Finished) -> dict[str, object]:
         """The chunk after the last when `stream_options.include_usage` asks for it."""
-        head = self._head("chat.completion.chunk")
-        return {**head, "choices": [], "usage": self._usage(finished)}
+        return {**self._head(self.chunk_kind), "choices": [], "usage": self._usage(finished)}
+
+    def _whole(self, text: str) -> dict[str, object]:
+        return {"message": {"role": "assistant", "content": text, "refusal": None}}
+
+    def _opened(self) -> dict[str, object]:
+        return {"delta": {"role": "assistant", "content": ""}}
+
+    def _more(self, text: str) -> dict[str, object]:
+        return {"delta": {"content": text}}
+
+    def _closed(self) -> dict[str, object]:
+        return {"delta": {}}
 
     def _head(self, kind: str) -> dict[str, object]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
-    def _chunk(self, delta: dict[str, object], reason: str | None = None) -> dict[str, object]:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
-        return {**self._head("chat.completion.chunk"), "choices": [choice]}
+    def _chunk(self, said: dict[str, object], reason: str | None = None) -> dict[str, object]:
+        choice = {"index": 0, **said, "logprobs": None, "finish_reason": reason}
+        return {**self._head(self.chunk_kind), "choices": [choice]}
 
     def _prompt_token_ids(self) -> dict[str, object]:
         return {"prompt_token_ids": list(self.prompt_ids)} if self.return_token_ids else {}
@@ -277,3 +351,21 @@ class Completion:
             "completion_tokens": answer,
             "total_tokens": prompt + answer,
         }
+
+
+class TextCompletion(Completion):
+    """The same in the shape of text completions."""
+
+    kind = chunk_kind = "text_completion"
+
+    def _whole(self, text: str) -> dict[str, object]:
+        return {"text": text}
+
+    def _opened(self) -> dict[str, object]:
+        return {"text": ""}
+
+    def _more(self, text: str) -> dict[str, object]:
+        return {"text": text}
+
+    def _closed(self) -> dict[str, object]:
+        return {"text": ""}

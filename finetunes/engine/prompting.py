@@ -15,9 +15,11 @@ from finetunes.engine.problems import EngineProblem, model_refused
 from finetunes.rendering import (
     RenderSettings,
     RowProblem,
+    encode,
     render_examples,
     render_fingerprint,
     render_prompt,
+    render_prompt_text,
 )
 
 MAX_PROMPTERS = 64
@@ -57,13 +59,43 @@ class Prompter:
             ids = render_prompt(self.tokenizer, messages, tools=tools, settings=self.settings)
         except RowProblem as problem:
             raise EngineProblem(400, problem.code, problem.sentence, param="messages") from problem
+        return self._with_room(ids, "messages")
+
+    def text(
+        self,
+        messages: Sequence[Mapping[str, object]],
+        tools: Sequence[Mapping[str, object]] | None = None,
+    ) -> str:
+        """The prompt as text: what `ids_of_text` makes the very ids of `ids` from.
+
+        Raises:
+            EngineProblem: the conversation cannot be rendered.
+        """
+        try:
+            return render_prompt_text(self.tokenizer, messages, tools=tools, settings=self.settings)
+        except RowProblem as problem:
+            raise EngineProblem(400, problem.code, problem.sentence, param="messages") from problem
+
+    def ids_of_text(self, text: str) -> list[int]:
+        """The ids of a prompt written by hand; nothing is put before or behind it.
+
+        Raises:
+            EngineProblem: it is no Unicode, or leaves no room for an answer.
+        """
+        try:
+            ids = encode(self.tokenizer, text)
+        except RowProblem as problem:
+            raise EngineProblem(400, problem.code, problem.sentence, param="prompt") from problem
+        return self._with_room(ids, "prompt")
+
+    def _with_room(self, ids: list[int], param: str) -> list[int]:
         if len(ids) >= self.context_length:
             raise EngineProblem(
                 400,
                 "context_length_exceeded",
                 f"The prompt has {len(ids):,} tokens and this model reads at most "
-                f"{self.context_length:,}, its answer included. Shorten the messages.",
-                param="messages",
+                f"{self.context_length:,}, its answer included. Shorten the {param}.",
+                param=param,
             )
         return ids
 

@@ -9,12 +9,21 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import msgspec
 from aiohttp import web
 
 from finetunes.engine.manifest import ManifestFile, ModelEntry
-from finetunes.engine.openai_shapes import ChatCall, Completion, read_call
+from finetunes.engine.openai_shapes import (
+    Call,
+    ChatCall,
+    Completion,
+    TextCall,
+    TextCompletion,
+    read_chat,
+    read_text,
+)
 from finetunes.engine.problems import EngineProblem, unauthorized
 from finetunes.engine.prompting import Prompter, Prompters
 from finetunes.engine.scheduler import Limits, Scheduler
@@ -39,7 +48,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Engine:
-    """Answers chat completions for the models of one `models.json`."""
+    """Answers chat and text completions for the models of one `models.json`."""
 
     def __init__(
         self,
@@ -68,6 +77,8 @@ class Engine:
             client_max_size=MAX_BODY,
         )
         app.router.add_post("/v1/chat/completions", self.chat_completions)
+        app.router.add_post("/v1/chat/completions/render", self.render)
+        app.router.add_post("/v1/completions", self.completions)
         app.router.add_get("/v1/models", self.list_models)
         app.router.add_get("/v1/models/{name:.+}", self.show_model)
         app.router.add_get("/healthz", self.health)
@@ -102,12 +113,39 @@ class Engine:
 
     async def chat_completions(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        call = read_call(_json(body), model=request.headers.get(MODEL_HEADER))
+        call = read_chat(_json(body), model=request.headers.get(MODEL_HEADER))
+        return await self._answer(request, call, Completion, "chatcmpl", len(body))
+
+    async def completions(self, request: web.Request) -> web.StreamResponse:
+        """Go on with a prompt as it was typed; no template is applied."""
+        body = await request.read()
+        call = read_text(_json(body), model=request.headers.get(MODEL_HEADER))
+        return await self._answer(request, call, TextCompletion, "cmpl", len(body))
+
+    async def render(self, request: web.Request) -> web.Response:
+        """The prompt that a chat call becomes, as the text to send to `/v1/completions`."""
+        call = read_chat(_json(await request.read()), model=request.headers.get(MODEL_HEADER))
         entry = self._manifest.find(call.model)
         prompter = await self._prompter(entry)
-        prompt_ids = await self._prompt_ids(prompter, call, len(body))
-        completion = Completion(
-            id=f"chatcmpl-{uuid.uuid4().hex}",
+        loop = asyncio.get_running_loop()
+        text = await loop.run_in_executor(self._renderer, prompter.text, call.messages, call.tools)
+        ids = await loop.run_in_executor(self._renderer, prompter.ids_of_text, text)
+        return _json_response({"model": entry.id, "prompt": text, "prompt_tokens": len(ids)})
+
+    async def _answer(
+        self,
+        request: web.Request,
+        call: ChatCall | TextCall,
+        shape: type[Completion],
+        prefix: str,
+        size: int,
+    ) -> web.StreamResponse:
+        """Render, decode and send; `size` is the body's, in bytes."""
+        entry = self._manifest.find(call.model)
+        prompter = await self._prompter(entry)
+        prompt_ids = await self._prompt_ids(prompter, call, size)
+        completion = shape(
+            id=f"{prefix}-{uuid.uuid4().hex}",
             created=int(time.time()),
             model=entry.id,
             prompt_ids=prompt_ids,
@@ -149,11 +187,16 @@ class Engine:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._renderer, self._prompters.load, entry)
 
-    async def _prompt_ids(self, prompter: Prompter, call: ChatCall, size: int) -> list[int]:
+    async def _prompt_ids(
+        self, prompter: Prompter, call: ChatCall | TextCall, size: int
+    ) -> list[int]:
+        if isinstance(call, TextCall):
+            make = partial(prompter.ids_of_text, call.prompt)
+        else:
+            make = partial(prompter.ids, call.messages, call.tools)
         if size <= INLINE_BODY:
-            return prompter.ids(call.messages, call.tools)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._renderer, prompter.ids, call.messages, call.tools)
+            return make()
+        return await asyncio.get_running_loop().run_in_executor(self._renderer, make)
 
     def _deliver(self, updates: list[tuple[Sequence, Update]]) -> None:
         """Called by the decoding thread: let the loop tell the readers, all in one wake-up."""
@@ -190,7 +233,7 @@ class Engine:
 class _Answer:
     """One answer as the event loop sees it."""
 
-    def __init__(self, call: ChatCall, prompter: Prompter, prompt_ids: list[int]) -> None:
+    def __init__(self, call: Call, prompter: Prompter, prompt_ids: list[int]) -> None:
         self._updates: asyncio.Queue[Update] = asyncio.Queue()
         self.row = Sequence(
             prompt_ids,
@@ -221,7 +264,7 @@ class _Answer:
 
 
 async def _stream(
-    request: web.Request, call: ChatCall, completion: Completion, answer: _Answer
+    request: web.Request, call: Call, completion: Completion, answer: _Answer
 ) -> web.StreamResponse:
     """Send the answer as server-sent events; the status waits for the first token."""
     response = web.StreamResponse(headers=EVENT_STREAM)
@@ -241,7 +284,7 @@ async def _stream(
     return response
 
 
-def _chunks(update: str | Finished, call: ChatCall, completion: Completion) -> bytes:
+def _chunks(update: str | Finished, call: Call, completion: Completion) -> bytes:
     if isinstance(update, str):
         return _event(completion.delta(update))
     text = _event(completion.delta(update.text)) if update.text else b""

@@ -9,9 +9,14 @@ from finetunes.rendering.fingerprint import render_fingerprint
 from finetunes.rendering.messages import Message, RenderSettings
 from finetunes.rendering.parity import check_parity
 from finetunes.rendering.problems import ParityMismatch, RowProblem
-from finetunes.rendering.render import RenderedExample, render_examples, render_prompt
+from finetunes.rendering.render import (
+    RenderedExample,
+    render_examples,
+    render_prompt,
+    render_prompt_text,
+)
 from finetunes.rendering.stops import stop_token_ids
-from finetunes.rendering.tokenizer import ChatTokenizer
+from finetunes.rendering.tokenizer import ChatTokenizer, encode
 
 __all__ = [
     "ChatTokenizer",
@@ -21,8 +26,10 @@ __all__ = [
     "RenderedExample",
     "RowProblem",
     "check_parity",
+    "encode",
     "render_examples",
     "render_fingerprint",
     "render_prompt",
+    "render_prompt_text",
     "stop_token_ids",
 ]

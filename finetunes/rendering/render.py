@@ -77,10 +77,26 @@ def render_prompt(
     Raises:
         RowProblem: the messages cannot be rendered; the sentence says why.
     """
+    text = render_prompt_text(tokenizer, messages, tools=tools, settings=settings)
+    return _prompt_ids(tokenizer, text)
+
+
+def render_prompt_text(
+    tokenizer: ChatTokenizer,
+    messages: Sequence[Message],
+    *,
+    tools: Sequence[Message] | None = None,
+    settings: RenderSettings,
+) -> str:
+    """What `render_prompt` splits into ids: the conversation with its control tokens as text.
+
+    Raises:
+        RowProblem: the messages cannot be rendered; the sentence says why.
+    """
     if not messages:
         raise RowProblem("no_messages", "The conversation is empty. Send at least one message.")
     chat = _Chat(tokenizer, prepared(tokenizer, messages, settings), tools, settings)
-    return _prompt_ids(tokenizer, chat.text(len(messages), generation_prompt=True))
+    return chat.text(len(messages), generation_prompt=True)
 
 
 def render_examples(
