@@ -10,7 +10,14 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from prompts.content import Content, checked, content_of
-from prompts.models import LabelMove, LabelTarget, Prompt, PromptLabel, PromptVersion
+from prompts.models import (
+    LabelMove,
+    LabelTarget,
+    Prompt,
+    PromptEvent,
+    PromptLabel,
+    PromptVersion,
+)
 from prompts.names import require_movable_label, require_name
 from prompts.rendering.snippets import refs_in
 from prompts.resolving import expanded, version_of
@@ -237,7 +244,15 @@ def remove_label(
         found.delete()
 
 
-def protect_label(prompt: Prompt, *, label: str, protected: bool, role: Role | None) -> PromptLabel:
+def protect_label(
+    prompt: Prompt,
+    *,
+    label: str,
+    protected: bool,
+    by: User | None,
+    at: datetime,
+    role: Role | None,
+) -> PromptLabel:
     """Let only owners move a label, or let editors move it again; for owners.
 
     Raises:
@@ -248,41 +263,57 @@ def protect_label(prompt: Prompt, *, label: str, protected: bool, role: Role | N
     with transaction.atomic():
         _locked(prompt)
         found = label_of(prompt, label)
-        found.protected = protected
-        found.save(update_fields=["protected"])
+        if found.protected != protected:
+            found.protected = protected
+            found.save(update_fields=["protected"])
+            kind = PromptEvent.Kind.PROTECTED if protected else PromptEvent.Kind.UNPROTECTED
+            _tell(prompt, kind, by=by, at=at, label=label)
     return found
 
 
 def describe(
-    prompt: Prompt, *, description: str | None = None, tags: Iterable[str] | None = None
+    prompt: Prompt,
+    *,
+    by: User | None,
+    at: datetime,
+    description: str | None = None,
+    tags: Iterable[str] | None = None,
 ) -> Prompt:
     """Change what is said of a prompt; versions stay as they are."""
     with transaction.atomic():
         prompt = _locked(prompt)
+        was = prompt.description, prompt.tags
         if description is not None:
             prompt.description = _description(description)
         if tags is not None:
             prompt.tags = _tags(tags)
-        prompt.save(update_fields=["description", "tags"])
+        if was != (prompt.description, prompt.tags):
+            prompt.save(update_fields=["description", "tags"])
+            _tell(prompt, PromptEvent.Kind.DESCRIBED, by=by, at=at)
     return prompt
 
 
-def archive(prompt: Prompt, *, at: datetime) -> Prompt:
+def archive(prompt: Prompt, *, by: User | None, at: datetime) -> Prompt:
     """Put a prompt away: lists leave it out, nothing is added, apps still get it. Twice is once."""
-    Prompt.objects.filter(pk=prompt.pk, archived_at=None).update(archived_at=at)
+    with transaction.atomic():
+        if Prompt.objects.filter(pk=prompt.pk, archived_at=None).update(archived_at=at):
+            _tell(prompt, PromptEvent.Kind.ARCHIVED, by=by, at=at)
     prompt.refresh_from_db()
     return prompt
 
 
-def unarchive(prompt: Prompt) -> Prompt:
+def unarchive(prompt: Prompt, *, by: User | None, at: datetime) -> Prompt:
     """Take a prompt up again."""
-    Prompt.objects.filter(pk=prompt.pk).update(archived_at=None)
+    with transaction.atomic():
+        put_away = Prompt.objects.filter(pk=prompt.pk).exclude(archived_at=None)
+        if put_away.update(archived_at=None):
+            _tell(prompt, PromptEvent.Kind.UNARCHIVED, by=by, at=at)
     prompt.refresh_from_db()
     return prompt
 
 
-def delete_prompt(prompt: Prompt) -> None:
-    """Delete a prompt with all its versions and its history, for good.
+def delete_prompt(prompt: Prompt, *, by: User | None, at: datetime) -> None:
+    """Delete a prompt with all its versions and its history, for good; who did it is kept.
 
     Raises:
         InUse: a label points at one of its versions, or another prompt takes it in.
@@ -299,6 +330,7 @@ def delete_prompt(prompt: Prompt) -> None:
         user = versions.filter(snippets__contains=[prompt.name]).exclude(prompt=prompt).first()
         if user is not None:
             raise InUse(f"{user} takes in “{prompt}”, so it cannot be deleted. Archive it instead.")
+        _tell(prompt, PromptEvent.Kind.DELETED, by=by, at=at)
         prompt.delete()
 
 
@@ -384,6 +416,15 @@ def _write_down(
     LabelMove.objects.create(
         prompt=label.prompt, label=label.name, before=before, after=after, by=by, at=at,
         reason=_line(reason, "the reason", 1000),
+    )  # fmt: skip
+
+
+def _tell(
+    prompt: Prompt, kind: PromptEvent.Kind, *, by: User | None, at: datetime, label: str = ""
+) -> None:
+    PromptEvent.objects.create(
+        project_id=prompt.project_id, prompt=prompt, name=prompt.name, kind=kind, label=label,
+        by=by, at=at,
     )  # fmt: skip
 
 

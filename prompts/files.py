@@ -223,7 +223,7 @@ def _saved(prompt: Prompt, file: _File, *, at: datetime) -> Outcome:
         prompt, content=asdict(file.content), by=None, at=at, message=message
     )
     before = (prompt.description, prompt.tags)
-    after = actions.describe(prompt, **said)
+    after = actions.describe(prompt, by=None, at=at, **said)
     changed = before != (after.description, after.tags)
     what = "version" if saved.is_new else "described" if changed else "same"
     return Outcome(file.name, what, saved.version.number)

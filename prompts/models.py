@@ -236,3 +236,36 @@ class LabelMove(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prompt}@{self.label}, {self.at:%Y-%m-%d %H:%M}"
+
+
+class PromptEvent(models.Model):
+    """Who did what to a prompt beside saving versions and moving labels; outlives the prompt.
+
+    `label` is the one that was protected or given free. `by` is None for a program, and for
+    somebody whose account is gone.
+    """
+
+    class Kind(models.TextChoices):
+        PROTECTED = "protected", "Protected"
+        UNPROTECTED = "unprotected", "Unprotected"
+        DESCRIBED = "described", "Described anew"
+        ARCHIVED = "archived", "Archived"
+        UNARCHIVED = "unarchived", "Taken up again"
+        DELETED = "deleted", "Deleted"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    prompt = models.ForeignKey(Prompt, on_delete=models.SET_NULL, null=True, related_name="events")
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=12, choices=Kind)
+    label = models.CharField(max_length=60, blank=True, default="")
+    by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["prompt", "-id"], name="prompt_event_by_prompt"),
+            models.Index(fields=["project", "kind", "-id"], name="prompt_event_by_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.kind}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from workbench.core.errors import InvalidInput
@@ -109,3 +110,11 @@ def require_movable_label(label: str) -> str:
     if require_label(label) == LATEST:
         raise InvalidInput("latest always means the newest version. Choose another label to move.")
     return label
+
+
+def in_words(shares: Sequence[Mapping[str, int]]) -> str:
+    """Shares: 3, or 3 (90 %) and 4 (10 %); a dash for none."""
+    if len(shares) < 2:
+        return str(shares[0]["version"]) if shares else "\N{EN DASH}"
+    told = [f"{one['version']} ({one['percent']} %)" for one in shares]
+    return f"{', '.join(told[:-1])} and {told[-1]}"

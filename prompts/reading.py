@@ -11,15 +11,17 @@ from typing import Any
 
 from prompts.actions import previous_shares
 from prompts.content import Content, content_of
-from prompts.models import LARGE, LabelMove, Prompt, PromptLabel, PromptVersion
-from prompts.names import LATEST
+from prompts.models import LARGE, LabelMove, Prompt, PromptEvent, PromptLabel, PromptVersion
+from prompts.names import LATEST, in_words
 from prompts.resolving import version_of
-from prompts.uses import Use, uses_of
-from workbench.core.models import Project
+from prompts.uses import Outcome, Use, outcomes_of, uses_of
+from workbench.core.models import Project, User
 
 MOST_PROMPTS = 300
-MOST_VERSIONS = 200
+VERSIONS_SHOWN = 25
 MOST_MOVES = 50
+MOST_NUMBERS = 500
+"""Versions that a list of choices offers."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ class Listing:
     def is_cut(self) -> bool:
         """Whether there are more than fit."""
         return len(self.rows) == MOST_PROMPTS
+
+
+def deleted_prompts(project: Project) -> list[PromptEvent]:
+    """Who deleted which prompt, newest first."""
+    events = PromptEvent.objects.filter(project=project, kind=PromptEvent.Kind.DELETED)
+    return list(events.select_related("by").order_by("-pk")[:MOST_MOVES])
 
 
 def listing(project: Project, *, folder: str, text: str, archived: bool, at: datetime) -> Listing:
@@ -93,16 +101,35 @@ class ShownVersion:
     version: PromptVersion
     labels: list[str]
     use: Use | None
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True)
+class Deed:
+    """A line of the history: a label that was moved, or something else that somebody did."""
+
+    label: str
+    what: str
+    why: str
+    by: User | None
+    at: datetime
 
 
 class PromptReading:
-    """A prompt with its labels, versions and history; one version is shown whole."""
+    """A prompt with its labels, versions and history; one version is shown whole.
 
-    def __init__(self, prompt: Prompt, *, number: int | None, at: datetime) -> None:
-        self.prompt = prompt
+    Of the versions, those from number `top` down are listed; the newest without one.
+    """
+
+    def __init__(
+        self, prompt: Prompt, *, number: int | None, at: datetime, top: int | None = None
+    ) -> None:
+        self.prompt, self._at = prompt, at
+        self.top = min(top or prompt.versions_made, prompt.versions_made)
         self.uses = uses_of(prompt.project, [prompt.name], at=at)
         rows = PromptVersion.objects.filter(prompt=prompt).select_related("created_by")
-        self._versions = list(rows.newest_first().defer(*LARGE)[:MOST_VERSIONS])
+        shown = rows.filter(number__lte=self.top).newest_first().defer(*LARGE)
+        self._versions = list(shown[:VERSIONS_SHOWN])
         labelled = Prompt.objects.with_labels().get(pk=prompt.pk)
         self._labels = list(labelled.labels.all())
         self.moves = self._moves()
@@ -114,7 +141,21 @@ class PromptReading:
 
     @property
     def numbers(self) -> Sequence[int]:
-        return [version.number for version in self._versions]
+        """The versions to choose from; numbers have no gap."""
+        newest = self.prompt.versions_made
+        offered = set(range(newest, max(0, newest - MOST_NUMBERS), -1)) | {self.chosen.number}
+        return sorted(offered, reverse=True)
+
+    @property
+    def newer(self) -> int | None:
+        """Where the page of newer versions begins."""
+        newest = self.prompt.versions_made
+        return min(self.top + VERSIONS_SHOWN, newest) if self.top < newest else None
+
+    @property
+    def older(self) -> int | None:
+        """Where the page of older versions begins."""
+        return self.top - VERSIONS_SHOWN if self.top > VERSIONS_SHOWN else None
 
     @cached_property
     def labels(self) -> list[ShownLabel]:
@@ -128,10 +169,27 @@ class PromptReading:
     @property
     def versions(self) -> list[ShownVersion]:
         uses = {use.version: use for use in self.uses}
+        outcomes = outcomes_of(self.prompt.project, self.prompt.name, at=self._at) if uses else {}
         return [
-            ShownVersion(version, self._names_on(version.number), uses.get(version.number))
-            for version in self._versions
+            ShownVersion(one, self._names_on(one.number), uses.get(one.number),
+                         outcomes.get(one.number))
+            for one in self._versions
+        ]  # fmt: skip
+
+    @cached_property
+    def history(self) -> list[Deed]:
+        """What was done to the labels and to the prompt itself, newest first."""
+        events = PromptEvent.objects.filter(prompt=self.prompt).select_related("by")
+        deeds = [
+            Deed(move.label, f"{in_words(move.before)} \N{RIGHTWARDS ARROW} {in_words(move.after)}",
+                 move.reason, move.by, move.at)
+            for move in self.moves
+        ]  # fmt: skip
+        deeds += [
+            Deed(event.label, event.get_kind_display(), "", event.by, event.at)
+            for event in events.order_by("-pk")[:MOST_MOVES]
         ]
+        return sorted(deeds, key=lambda deed: deed.at, reverse=True)[:MOST_MOVES]
 
     def _names_on(self, number: int) -> list[str]:
         names = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from prompts.pages import changing, editing, reading
+from prompts.pages import changing, editing, reading, trying
 
 app_name = "prompts"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("prompts/new/", editing.new, name="new"),
     path("prompts/at/<path:name>/", reading.prompt_page, name="prompt"),
     path("prompts/edit/<path:name>/", editing.edit, name="edit"),
+    path("prompts/try/<path:name>/", trying.try_it, name="try"),
     path("prompts/diff/<path:name>/", reading.diff, name="diff"),
     path("prompts/move/<path:name>/", changing.move, name="move"),
     path("prompts/roll-back/<path:name>/", changing.roll_back, name="roll-back"),

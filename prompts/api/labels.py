@@ -71,8 +71,7 @@ def _put(prompt: Prompt, label: str, values: dict[str, Any], mover: dict[str, An
     elif "split" in values:
         actions.set_split(prompt, label=label, split=values["split"], reason=reason, **mover)
     if "protected" in values:
-        protected, role = values["protected"], mover["role"]
-        actions.protect_label(prompt, label=label, protected=protected, role=role)
+        actions.protect_label(prompt, label=label, protected=values["protected"], **mover)
 
 
 def _mover(request: Request) -> dict[str, Any]:

@@ -85,9 +85,10 @@ def prompt(request: Request, name: str) -> Response:
         return unless_known(request, dict(shapes.FetchedOut(found).data), cache=CACHE)
     chosen = find_prompt(project_of(request), name)
     if request.method == "DELETE":
-        actions.delete_prompt(chosen)
+        actions.delete_prompt(chosen, by=person_of(request), at=timezone.now())
         return Response(status=204)
-    changed = _changed(chosen, _checked(shapes.PromptChangeIn, request))
+    doer = {"by": person_of(request), "at": timezone.now()}
+    changed = _changed(chosen, _checked(shapes.PromptChangeIn, request), doer)
     return Response(shapes.PromptOut(changed).data)
 
 
@@ -150,12 +151,12 @@ def _listed(request: Request, query: dict[str, str]) -> Any:
     )
 
 
-def _changed(prompt: Prompt, values: dict[str, Any]) -> Prompt:
+def _changed(prompt: Prompt, values: dict[str, Any], doer: dict[str, Any]) -> Prompt:
     archived = values.pop("archived", None)
-    prompt = actions.describe(prompt, **values)
+    prompt = actions.describe(prompt, **values, **doer)
     if archived is None:
         return prompt
-    return actions.archive(prompt, at=timezone.now()) if archived else actions.unarchive(prompt)
+    return actions.archive(prompt, **doer) if archived else actions.unarchive(prompt, **doer)
 
 
 def _content(request: Request) -> dict[str, Any]:

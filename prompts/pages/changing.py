@@ -12,8 +12,8 @@ from django.views.decorators.http import require_POST
 
 from prompts import actions
 from prompts.models import Prompt
+from prompts.names import in_words
 from prompts.pages.finding import number_in, prompt_of, to_prompt
-from prompts.templatetags.prompts import in_words
 from workbench.core.access import ProjectRequest, project_page
 from workbench.core.errors import InvalidInput
 from workbench.core.models import Role
@@ -22,7 +22,7 @@ from workbench.core.models import Role
 @require_POST
 @project_page(Role.EDITOR)
 def move(request: ProjectRequest, name: str) -> HttpResponse:
-    """Point a label at a version, or at two by share."""
+    """Point a label at a version, or at several by share."""
     prompt = prompt_of(request, name)
     label, sent = request.POST.get("label", "").strip(), request.POST
     moved = actions.set_split(
@@ -61,7 +61,7 @@ def protect(request: ProjectRequest, name: str) -> HttpResponse:
     prompt = prompt_of(request, name)
     protected = request.POST.get("protected") == "1"
     label = request.POST.get("label", "")
-    actions.protect_label(prompt, label=label, protected=protected, role=request.role)
+    actions.protect_label(prompt, label=label, protected=protected, **_mover(request))
     who = "only owners move it now" if protected else "editors move it again"
     messages.success(request, f"{prompt}@{label}: {who}.")
     return to_prompt(prompt)
@@ -74,7 +74,10 @@ def describe(request: ProjectRequest, name: str) -> HttpResponse:
     prompt = prompt_of(request, name)
     sent = request.POST
     actions.describe(
-        prompt, description=sent.get("description", ""), tags=sent.get("tags", "").split(",")
+        prompt,
+        description=sent.get("description", ""),
+        tags=sent.get("tags", "").split(","),
+        **_doer(request),
     )
     messages.success(request, "Saved.")
     return to_prompt(prompt)
@@ -87,7 +90,7 @@ def put_away(request: ProjectRequest, name: str) -> HttpResponse:
     prompt = prompt_of(request, name)
     what = request.POST.get("do", "")
     if what == "delete":
-        actions.delete_prompt(prompt)
+        actions.delete_prompt(prompt, **_doer(request))
         messages.success(request, f"Deleted {prompt} with all its versions.")
         return redirect("prompts:list", project=request.project.slug)
     _put_away(request, prompt, what)
@@ -96,27 +99,39 @@ def put_away(request: ProjectRequest, name: str) -> HttpResponse:
 
 def _put_away(request: ProjectRequest, prompt: Prompt, what: str) -> None:
     if what == "archive":
-        actions.archive(prompt, at=timezone.now())
+        actions.archive(prompt, **_doer(request))
         messages.success(request, f"Archived {prompt}. Apps still get it.")
     elif what == "unarchive":
-        actions.unarchive(prompt)
+        actions.unarchive(prompt, **_doer(request))
         messages.success(request, f"{prompt} is in the list again.")
     else:
         raise InvalidInput("Choose to archive, unarchive or delete.")
 
 
 def _split(sent: Any) -> list[dict[str, int]]:
-    """One version, or a second one that gets a share of it."""
-    first, second = number_in(sent.get("version", "")), number_in(sent.get("second", ""))
+    """One version; others get the shares told, and it has the rest."""
+    first = number_in(sent.get("version", ""))
     if first is None:
         raise InvalidInput("Choose a version.")
-    if second is None:
-        return [{"version": first, "percent": 100}]
-    share = number_in(sent.get("percent", ""))
-    if share is None or share > 99:
-        raise InvalidInput("Give the second version a share from 1 to 99 %.")
-    return [{"version": first, "percent": 100 - share}, {"version": second, "percent": share}]
+    others = [
+        {"version": version, "percent": number_in(percent) or 0}
+        for version, percent in zip(
+            map(number_in, sent.getlist("second")), sent.getlist("percent"), strict=False
+        )
+        if version is not None
+    ]
+    rest = 100 - sum(one["percent"] for one in others)
+    if rest < 1 or any(one["percent"] < 1 for one in others):
+        raise InvalidInput(
+            "Give each other version a share of at least 1 %, and leave at least 1 % for "
+            f"version {first}."
+        )
+    return [{"version": first, "percent": rest}, *others]
+
+
+def _doer(request: ProjectRequest) -> dict[str, Any]:
+    return {"by": request.user, "at": timezone.now()}
 
 
 def _mover(request: ProjectRequest) -> dict[str, Any]:
-    return {"by": request.user, "role": request.role, "at": timezone.now()}
+    return {**_doer(request), "role": request.role}

@@ -13,7 +13,7 @@ from prompts.content import Content, content_of
 from prompts.diffing import as_text, differences
 from prompts.models import Prompt, PromptVersion
 from prompts.pages.finding import number_in, prompt_of
-from prompts.reading import PromptReading, listing
+from prompts.reading import PromptReading, deleted_prompts, listing
 from prompts.resolving import version_of
 from workbench.core.access import ProjectRequest, project_page
 from workbench.core.errors import NotFound
@@ -36,6 +36,7 @@ def prompt_list(request: ProjectRequest) -> HttpResponse:
         "query": asked["q"],
         "archived": archived,
         "tab": "archive" if archived else "registry",
+        "deleted": deleted_prompts(request.project) if archived else [],
     }
     return render(request, "prompts/list.html", context)
 
@@ -45,9 +46,9 @@ def prompt_list(request: ProjectRequest) -> HttpResponse:
 def prompt_page(request: ProjectRequest, name: str) -> HttpResponse:
     """One prompt: labels, versions, one of them whole, history."""
     prompt = prompt_of(request, name)
-    number = number_in(request.GET.get("version", ""))
+    number, top = (number_in(request.GET.get(one, "")) for one in ("version", "from"))
     try:
-        reading = PromptReading(prompt, number=number, at=timezone.now())
+        reading = PromptReading(prompt, number=number, at=timezone.now(), top=top)
     except NotFound as problem:
         raise Http404 from problem
     content = reading.content

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
+
+from prompts.names import in_words
 
 register = template.Library()
 # Each alternative stops at its own sign, so that no text takes longer than its length.
@@ -44,12 +46,7 @@ def message_text(message: Mapping[str, Any]) -> str:
     return "\n".join(texts)
 
 
-@register.filter
-def in_words(shares: Sequence[Mapping[str, int]]) -> str:
-    """Shares: 3, or 3 (90 %) and 4 (10 %); a dash for none."""
-    if len(shares) < 2:
-        return str(shares[0]["version"]) if shares else "\N{EN DASH}"
-    return " and ".join(f"{one['version']} ({one['percent']} %)" for one in shares)
+register.filter("in_words", in_words)
 
 
 @register.filter

@@ -124,7 +124,7 @@ def test_a_label_chooses_what_is_written(cast: Cast, tmp_path: Path) -> None:
     prompt = make_prompt(cast.project, "a", "one")
     make_version(prompt, "two")
     make_prompt(cast.project, "unlabelled", "x")
-    actions.archive(make_prompt(cast.project, "old", "x"), at=NOON)
+    actions.archive(make_prompt(cast.project, "old", "x"), by=None, at=NOON)
     point(prompt, "production", 1)
 
     written = write_files(cast.project, tmp_path, label="production")

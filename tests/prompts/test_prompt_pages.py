@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from prompts import actions
 from prompts.content import checked, content_of
@@ -16,8 +17,9 @@ from prompts.editing import draft_of
 from prompts.models import Prompt, PromptVersion
 from prompts.resolving import fetch
 from prompts.templatetags.prompts import marked
+from prompts.uses import outcomes_of
 from tests.conftest import Cast
-from tests.curate.factories import make_request
+from tests.curate.factories import make_request, make_score
 from tests.prompts.factories import CHAT, NOON, make_prompt, make_version, point
 
 HOSTILE = "<script>alert(1)</script>"
@@ -47,7 +49,7 @@ def test_an_empty_registry_teaches(alice: Client, cast: Cast) -> None:
 def test_the_list_shows_folders_and_finds_below_them(alice: Client, cast: Cast) -> None:
     for name in ("top", "support/triage", "support/deep/one", "sales/x"):
         make_prompt(cast.project, name, description=f"About {name}")
-    actions.archive(make_prompt(cast.project, "old"), at=NOON)
+    actions.archive(make_prompt(cast.project, "old"), by=None, at=NOON)
 
     def names(**query: Any) -> list[str]:
         return re.findall(r"data-open href=\"[^\"]*\">([^<]+)</a>", page(alice, cast, **query))
@@ -190,6 +192,115 @@ def test_labels_are_moved_split_and_rolled_back(alice: Client, cast: Cast) -> No
     assert "Roll back to 1" in shown
     assert "Start" in shown
     assert fetch(cast.project, prompt.name).split is None
+
+
+def test_a_label_is_split_among_four_versions(alice: Client, cast: Cast) -> None:
+    prompt = make_prompt(cast.project)
+    for text in ("two", "three", "four"):
+        make_version(prompt, text)
+    split = {"version": 4, "second": [1, "", 2, 3], "percent": [10, 10, 20, 5]}
+
+    post(alice, cast, "move/support/triage/", label="production", **split)
+    too_much = {"version": 4, "second": [1, 2], "percent": [60, 40]}
+    post(alice, cast, "move/support/triage/", label="production", **too_much)
+
+    shares = prompt.labels.get().shares
+    assert [(one["version"], one["percent"]) for one in shares] == [
+        (1, 10),
+        (2, 20),
+        (3, 5),
+        (4, 65),
+    ]
+    shown = page(alice, cast, "at/support/triage/")
+    assert "1 (10 %), 2 (20 %), 3 (5 %) and 4 (65 %)" in shown
+
+
+def test_versions_are_listed_in_pages_and_each_is_reached(alice: Client, cast: Cast) -> None:
+    prompt = make_prompt(cast.project)
+    for number in range(2, 61):
+        make_version(prompt, f"text {number}")
+
+    def listed(html: str) -> list[int]:
+        table = html.partition('id="versions"')[2].partition("</section>")[0]
+        return [int(one) for one in re.findall(r">(\d+)</a> ", table)]
+
+    seen, address = [], "at/support/triage/"
+    for start in (60, 35, 10):
+        html = page(alice, cast, f"{address}?from={start}")
+        seen += listed(html)
+
+    assert seen == list(range(60, 0, -1))
+    assert "from=35" in page(alice, cast, address)
+    assert "from=35" in page(alice, cast, f"{address}?from=10")
+    assert listed(page(alice, cast, f"{address}?from=999")) == list(range(60, 35, -1))
+
+
+def test_a_version_is_tried_with_its_examples_and_with_other_values(cast: Cast) -> None:
+    history = [{"role": "user", "content": "Hello again"}]
+    make_prompt(
+        cast.project,
+        body=CHAT,
+        variables=[
+            {"name": "product", "example": "shoe <b>"},
+            {"name": "history", "type": "list", "example": history},
+            {"name": "question", "description": "What was asked"},
+        ],
+    )
+    victor = signed_in(cast.victor)
+
+    shown = page(victor, cast, "try/support/triage/?version=1")
+    filled = post(
+        victor,
+        cast,
+        "try/support/triage/",
+        **{"v.product": "hat", "v.history": "[]", "v.question": "?"},
+    )
+    wrong = post(
+        victor,
+        cast,
+        "try/support/triage/",
+        **{"v.product": "hat", "v.history": "{", "v.question": ""},
+    )
+
+    assert "You answer shoe &lt;b&gt; customers." in shown
+    assert "Hello again" in shown
+    assert "{{question}}" in shown
+    assert "You answer hat customers." in filled.content.decode()
+    assert (filled.status_code, wrong.status_code) == (200, 422)
+    assert "history is not JSON" in wrong.content.decode()
+    assert "\nhat</textarea>" in wrong.content.decode()
+    assert (
+        victor.get(f"/p/{cast.project.slug}/prompts/try/support/triage/?version=9").status_code
+        == 404
+    )
+
+
+def test_versions_tell_what_came_of_their_requests(alice: Client, cast: Cast) -> None:
+    make_version(make_prompt(cast.project), "two")
+    facts: dict[str, Any] = {
+        "at": timezone.now(),
+        "prompt_name": "support/triage",
+        "model": "gpt-4.1",
+    }
+    usage = {"usage": {"prompt_tokens": 1000, "completion_tokens": 0}}
+    asked = [
+        make_request(cast.project, prompt_version=version, response=usage, **facts)
+        for version in (1, 2, 2)
+    ]
+    for request, number in zip(asked, (0.25, 0.5, 1.0), strict=True):
+        make_score(cast.project, "helpful", number=number, request=request)
+    make_score(cast.project, "tone", label="kind", request=asked[0])
+
+    found = outcomes_of(cast.project, "support/triage", at=timezone.now())
+    shown = page(alice, cast, "at/support/triage/")
+
+    assert {one: [(s.name, s.mean, s.many) for s in found[one].scores] for one in found} == {
+        1: [("helpful", 0.25, 1)],
+        2: [("helpful", 0.75, 2)],
+    }
+    assert found[2].cost == pytest.approx(0.004)
+    assert "$0.0020" in shown
+    assert "helpful: mean of 2" in shown
 
 
 def test_a_protected_label_is_for_owners(alice: Client, cast: Cast) -> None:

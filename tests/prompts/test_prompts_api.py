@@ -124,7 +124,7 @@ def test_the_list_filters_and_pages(api: Client, cast: Cast) -> None:
     for name in ("support/a", "support/deep/b", "sales/c"):
         make_prompt(cast.project, name, description=f"About {name[-1]}", tags=[name[:5]])
     point(make_prompt(cast.project, "d"), "production", 1)
-    actions.archive(make_prompt(cast.project, "old"), at=NOON)
+    actions.archive(make_prompt(cast.project, "old"), by=None, at=NOON)
 
     def names(**query: Any) -> list[str]:
         return [one["name"] for one in api.get(URL, query).json()["prompts"]]

@@ -209,7 +209,7 @@ def test_a_protected_label_moves_by_an_owner_only(cast: Cast) -> None:
     prompt = make_prompt(cast.project)
     make_version(prompt, "two")
     point(prompt, "production", 1)
-    actions.protect_label(prompt, label="production", protected=True, role=Role.OWNER)
+    actions.protect_label(prompt, label="production", protected=True, **mover(Role.OWNER))
 
     for role in (Role.EDITOR, None):
         with pytest.raises(NotAllowed, match="protected"):
@@ -217,7 +217,7 @@ def test_a_protected_label_moves_by_an_owner_only(cast: Cast) -> None:
         with pytest.raises(NotAllowed, match="protected"):
             actions.remove_label(prompt, label="production", **mover(role))
     with pytest.raises(NotAllowed):
-        actions.protect_label(prompt, label="production", protected=False, role=Role.EDITOR)
+        actions.protect_label(prompt, label="production", protected=False, **mover(Role.EDITOR))
 
     point(prompt, "production", 2)
     assert fetch(cast.project, "support/triage").version.number == 2
@@ -278,12 +278,12 @@ def test_what_is_labelled_or_taken_in_is_not_deleted(cast: Cast) -> None:
     point(prompt, "production", 1)
 
     with pytest.raises(actions.InUse, match="production"):
-        actions.delete_prompt(prompt)
+        actions.delete_prompt(prompt, by=None, at=NOON)
     actions.remove_label(prompt, label="production", **mover())
     with pytest.raises(actions.InUse, match="letter:1 takes in"):
-        actions.delete_prompt(prompt)
-    actions.delete_prompt(user)
-    actions.delete_prompt(prompt)
+        actions.delete_prompt(prompt, by=None, at=NOON)
+    actions.delete_prompt(user, by=None, at=NOON)
+    actions.delete_prompt(prompt, by=None, at=NOON)
     immediately()
 
     assert not Prompt.objects.exists()
@@ -299,13 +299,13 @@ def test_a_project_goes_with_its_prompts(cast: Cast) -> None:
 
 
 def test_an_archived_prompt_is_fetched_and_takes_no_version(cast: Cast) -> None:
-    prompt = actions.archive(make_prompt(cast.project), at=NOON)
+    prompt = actions.archive(make_prompt(cast.project), by=None, at=NOON)
 
     with pytest.raises(actions.Archived):
         make_version(prompt, "two")
 
     assert fetch(cast.project, prompt.name).version.number == 1
-    assert make_version(actions.unarchive(prompt), "two").is_new
+    assert make_version(actions.unarchive(prompt, by=None, at=NOON), "two").is_new
 
 
 def test_snippets_are_put_in_at_the_fetch(cast: Cast) -> None:
