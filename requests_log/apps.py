@@ -22,8 +22,11 @@ class RequestsLogConfig(AppConfig):
         import_module("requests_log.textindex.models")
 
     def ready(self) -> None:
-        """Tell the prompt registry what the log knows of prompts."""
+        """Tell the prompt registry what the log knows of prompts, and connections the prices."""
         from prompts.uses import register_uses
-        from requests_log.prompt_uses import prompt_uses
+        from requests_log.pricing.tags import tags_of
+        from requests_log.prompt_uses import prompt_outcomes, prompt_uses
+        from workbench.providers.pricetags import register_prices
 
-        register_uses(prompt_uses)
+        register_uses(prompt_uses, prompt_outcomes)
+        register_prices(tags_of)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -34,7 +34,12 @@ def import_list(request: ProjectRequest) -> HttpResponse:
         return _upload(request)
     rows = Import.objects.in_project(request.project).select_related("job", "created_by")
     page = page_of(rows, before=request.GET.get("before", ""), after=request.GET.get("after", ""))
-    context = {"page": page, "formats": FORMATS.values(), "most": MOST_BYTES_OF_FILE >> 20}
+    context = {
+        "page": page,
+        "formats": FORMATS.values(),
+        "labels": {one.name: one.label for one in FORMATS.values()},
+        "most": MOST_BYTES_OF_FILE >> 20,
+    }
     return render(request, "requests_log/imports.html", context)
 
 
@@ -80,17 +85,18 @@ def import_page(request: ProjectRequest, import_id: UUID) -> HttpResponse:
 def change(request: ProjectRequest, import_id: UUID) -> HttpResponse:
     """Read the file in another way."""
     found = _import(request, import_id)
-    wanted = request.POST.get("format", "")
-    told = mapping_of(request.POST)
-    choices = actions.Choices(wanted, told, moment_in(request.POST.get("undated", "")))
-    actions.change_import(found, choices=choices, at=timezone.now())
+    _change(found, request.POST)
     return redirect("log:import", project=request.project.slug, import_id=found.pk)
 
 
 @require_POST
 @project_page(Role.EDITOR)
 def start(request: ProjectRequest, import_id: UUID) -> HttpResponse:
-    found = actions.start_import(_import(request, import_id), by=request.user)
+    """Store the calls, read as the form says now, if it was sent along."""
+    found = _import(request, import_id)
+    if "format" in request.POST and found.state == "draft":
+        _change(found, request.POST)
+    found = actions.start_import(found, by=request.user)
     return redirect("log:import", project=request.project.slug, import_id=found.pk)
 
 
@@ -112,6 +118,12 @@ def problems(request: ProjectRequest, import_id: UUID) -> HttpResponse:
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="problems-{found.pk}.csv"'},
     )
+
+
+def _change(found: Import, form: QueryDict) -> None:
+    undated = moment_in(form.get("undated", ""))
+    choices = actions.Choices(form.get("format", ""), mapping_of(form), undated)
+    actions.change_import(found, choices=choices, at=timezone.now())
 
 
 def _import(request: ProjectRequest, import_id: UUID) -> Import:

@@ -84,7 +84,18 @@ _FORGET = """
 DELETE FROM {table}
 WHERE project_id = %(project)s AND id = ANY(%(ids)s) AND id BETWEEN %(low)s AND %(high)s
 """
-SAID = ("requests_log_score", "requests_log_comment", "requests_log_correction")
+SAID = ["requests_log_score", "requests_log_comment", "requests_log_correction"]
+
+
+def register_said(table: str) -> None:
+    """Add a table of an app above, with `project_id` and `request_id`.
+
+    Its rows go for good when their request does.
+    """
+    if table not in SAID:
+        SAID.append(table)
+
+
 _FORGET_SAID = """
 DELETE FROM {table} WHERE project_id = %(project)s AND request_id = ANY(%(ids)s)
 """

@@ -132,6 +132,21 @@ def add_examples(
     return Added(added, count - rejected - added, rejected, problems)
 
 
+def add_answered(dataset: Dataset, *, row: object, provenance: str, request_id: UUID) -> Added:
+    """Store one row whose answer came of a logged call; the example names the call.
+
+    Raises:
+        InvalidInput: the row is no conversation that ends with an answer.
+    """
+    try:
+        ready = read_row(row)
+    except BadRow as bad:
+        raise InvalidInput(bad.sentence, code=bad.code) from bad
+    with transaction.atomic():
+        added = store(dataset, [Incoming(ready, provenance, request_id)])
+    return Added(added, 1 - added)
+
+
 def remove_examples(dataset: Dataset, *, ids: Sequence[UUID]) -> int:
     """Take examples out of the dataset; frozen versions keep theirs. Returns how many went."""
     with transaction.atomic():

@@ -174,6 +174,13 @@ def read_requests(
         yield [_reading(one, group_by) for one in run]
 
 
+def read_as_given(project_id: int, ids: Sequence[UUID]) -> Iterator[list[Reading]]:
+    """As `read_requests`, with the answers that were given, corrected since or not."""
+    for run in _logged(project_id, ids):
+        given = (one._replace(newest=None) for one in run)
+        yield [_reading(one, Dataset.GroupBy.PROMPT) for one in given]
+
+
 def _logged(project_id: int, ids: Sequence[UUID]) -> Iterator[list[Logged]]:
     for run in _runs(_facts(project_id, ids)):
         found = _bodies(project_id, run)

@@ -37,6 +37,13 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
     def newest_first(self) -> Self:
         return self.order_by("-pk")
 
+    def matching(self, text: str) -> Self:
+        """With all the words in the name or the description."""
+        found = self
+        for word in text.split():
+            found = found.filter(Q(name__icontains=word) | Q(description__icontains=word))
+        return found
+
     def with_counts(self) -> Self:
         """Adds `example_count` and `last_version` (a number, or None)."""
         examples = Example.objects.filter(dataset=models.OuterRef("pk")).order_by()

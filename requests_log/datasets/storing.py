@@ -56,6 +56,12 @@ RETURNING id
 """
 
 
+_IDS = """
+SELECT sha256, id FROM datasets_content
+WHERE project_id = %s AND sha256 = ANY(ARRAY(SELECT unnest(%s::bytea[])))
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """An example on its way into a dataset, and where it came from: a logged request (and the
@@ -89,16 +95,35 @@ def store_examples(
     ]
 
 
+def contents_of(dataset: Dataset, ready: Sequence[ReadyExample]) -> dict[bytes, int]:
+    """The ids of these contents by their hash, stored where the project has none yet.
+
+    Call inside a transaction.
+    """
+    incoming = [Incoming(one, "") for one in ready]
+    with connection.cursor() as cursor:
+        for start in range(0, len(incoming), AT_ONCE):
+            some = incoming[start : start + AT_ONCE]
+            _copy(cursor, sorted(uuid7() for _ in some), some)
+            cursor.execute(_CONTENTS, [dataset.project_id])
+        cursor.execute(_IDS, [dataset.project_id, [one.sha256 for one in ready]])
+        return {bytes(sha256): id_ for sha256, id_ in cursor.fetchall()}
+
+
 def _store(cursor: CursorWrapper, dataset: Dataset, some: Sequence[Incoming]) -> list[UUID]:
     ids = sorted(uuid7() for _ in some)  # random within a millisecond: keep the order given
+    _copy(cursor, ids, some)
+    cursor.execute(_CONTENTS, [dataset.project_id])
+    cursor.execute(_EXAMPLES, [dataset.pk, dataset.project_id])
+    return [row[0] for row in cursor.fetchall()]
+
+
+def _copy(cursor: CursorWrapper, ids: Sequence[UUID], some: Sequence[Incoming]) -> None:
     cursor.execute(_TABLE)
     with cursor.copy(_COPY) as copy:
         copy.set_types(_TYPES)
         for id_, one in zip(ids, some, strict=True):
             copy.write_row(_columns(id_, one))
-    cursor.execute(_CONTENTS, [dataset.project_id])
-    cursor.execute(_EXAMPLES, [dataset.pk, dataset.project_id])
-    return [row[0] for row in cursor.fetchall()]
 
 
 def _columns(id_: UUID, incoming: Incoming) -> tuple[object, ...]:

@@ -28,8 +28,13 @@ from workbench.core.paging import page_of
 @require_GET
 @project_page(Role.VIEWER)
 def dataset_list(request: ProjectRequest) -> HttpResponse:
-    found = Dataset.objects.in_project(request.project).with_counts().newest_first()
-    return render(request, "datasets/list.html", {"datasets": found, "form": DatasetForm()})
+    """A page of the datasets; `?q=` searches their names and descriptions."""
+    query = request.GET.get("q", "").replace("\x00", "")[:200]
+    there = Dataset.objects.in_project(request.project)
+    found = there.matching(query).with_counts()
+    page = page_of(found, before=request.GET.get("before", ""), after=request.GET.get("after", ""))
+    context = {"page": page, "query": query, "total": there.count()}
+    return render(request, "datasets/list.html", context)
 
 
 @require_http_methods(["GET", "POST"])

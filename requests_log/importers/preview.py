@@ -20,7 +20,7 @@ def shown(looked: Looked) -> dict[str, Any]:
         "columns": dict(looked.found.mapping),
         "notice": looked.found.container.notice,
         "rows": [{"line": line} | row_of(item) for line, item in looked.preview.items],
-        "problems": looked.preview.problems[:20],
+        "problems": sorted(looked.preview.problems, key=lambda one: one.line)[:20],
     }
 
 

@@ -7,8 +7,9 @@ stopped and run again at any moment.
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +19,7 @@ import msgspec
 from django.db import connection, transaction
 from msgspec import structs
 
-from requests_log import bodies
+from requests_log import bodies, encoding
 from requests_log.calls import Call, Span
 from requests_log.models import LoggedRequest, LoggedSpan
 from requests_log.otlp.mapping import VERSION, Mapped, Origin, map_spans
@@ -35,6 +36,7 @@ TRACES_AT_ONCE = 200
 MOST_SPANS = 20_000
 """Spans of one trace that are mapped together."""
 
+TAGS_TABLE = "requests_log_tags"
 Place = tuple[int, str]
 """Project and trace."""
 
@@ -46,12 +48,27 @@ ORDER BY project_id, trace_id LIMIT %s
 """
 OLD_ROWS = (
     "DELETE FROM requests_log_request WHERE project_id = %s AND id = ANY(%s)",
-    "DELETE FROM requests_log_tags WHERE project_id = %s AND id = ANY(%s)",
     "DELETE FROM requests_log_body WHERE project_id = %s AND id = ANY(%s)",
     "DELETE FROM requests_log_undigested WHERE project_id = %s AND id = ANY(%s)",
     "DELETE FROM requests_log_span WHERE project_id = %s AND id = ANY(%s)",
 )
-NO_LONGER_CALLS = "DELETE FROM requests_log_digest WHERE project_id = %s AND id = ANY(%s)"
+NO_LONGER_CALLS = (
+    "DELETE FROM requests_log_digest WHERE project_id = %s AND id = ANY(%s)",
+    "DELETE FROM requests_log_tags WHERE project_id = %s AND id = ANY(%s)",
+)
+# In the order in which bulk actions take them: two that meet wait, and no more.
+HELD = (
+    "SELECT id FROM requests_log_request WHERE project_id = %s AND id = ANY(%s) "
+    "ORDER BY id DESC FOR UPDATE",
+    "SELECT id FROM requests_log_tags WHERE project_id = %s AND id = ANY(%s) "
+    "ORDER BY id DESC FOR UPDATE",
+)
+# The row stays: whoever waits to tag it finds it, and a tag set by a person wins.
+TAGS = """
+UPDATE requests_log_tags t SET tags = given.tags || t.tags
+FROM unnest(%s::uuid[], %s::jsonb[]) AS given (id, tags)
+WHERE t.project_id = %s AND t.id = given.id
+"""
 # What somebody deleted has left its bytes behind, for as long as that can be undone.
 DELETED = """
 SELECT b.id FROM requests_log_body b WHERE b.project_id = %s AND b.id = ANY(%s) AND NOT EXISTS
@@ -161,6 +178,7 @@ def _mapped(
 
 
 def _replace(project_id: int, items: Sequence[Call | Span]) -> None:
+    tagged = _held(project_id, [item.id for item in items])
     deleted = _deleted(project_id, [item.id for item in items])
     items = [item for item in items if item.id not in deleted]
     ids = [item.id for item in items]
@@ -171,12 +189,22 @@ def _replace(project_id: int, items: Sequence[Call | Span]) -> None:
     with connection.cursor() as cursor:
         for statement in OLD_ROWS:
             cursor.execute(statement, [project_id, ids])
-        cursor.execute(NO_LONGER_CALLS, [project_id, [step.id for step in steps]])
-        _copy(cursor, Call, calls)
+        for statement in NO_LONGER_CALLS:
+            cursor.execute(statement, [project_id, [step.id for step in steps]])
+        _copy(cursor, Call, calls, besides=TAGS_TABLE)
+        _copy_tags(cursor, project_id, calls, tagged)
         _copy(cursor, Span, steps)
         for table in ("requests_log_request", "requests_log_span"):
             times = [one.received_at for one in stored.values()]
             cursor.execute(ARRIVED.format(table=table), [list(stored), times, project_id])
+
+
+def _held(project_id: int, ids: list[UUID]) -> set[UUID]:
+    """The requests with a row of tags; nobody tags or deletes them until the trace is done."""
+    with connection.cursor() as cursor:
+        for statement in HELD:
+            cursor.execute(statement, [project_id, ids])
+        return {row[0] for row in cursor.fetchall()}
 
 
 def _deleted(project_id: int, ids: list[UUID]) -> set[UUID]:
@@ -199,11 +227,30 @@ def _tags(item: Call | Span, stored: dict[UUID, _Stored]) -> dict[str, str]:
     return {**item.tags, **(was.tags if was else {})}
 
 
-def _copy(cursor: Any, kind: type[Call] | type[Span], items: Sequence[Call | Span]) -> None:
+def _copy(
+    cursor: Any, kind: type[Call] | type[Span], items: Sequence[Call | Span], *, besides: str = ""
+) -> None:
     if not items:
         return
     how = KINDS[kind]
     rows = [how.encode(item) for item in items]
     for table in how.tables:
-        with cursor.copy(table.statement) as copy:
-            copy.write(table.block(rows))
+        if table.name != besides:
+            _write(cursor, table, rows)
+
+
+def _copy_tags(
+    cursor: Any, project_id: int, calls: Sequence[Call], tagged: Collection[UUID]
+) -> None:
+    """Rows of tags for the new calls; to the ones there are, what the mapping found is added."""
+    old = [call for call in calls if call.id in tagged]
+    given = [json.dumps(encoding.storable_tags(call.tags, set())) for call in old]
+    cursor.execute(TAGS, [[call.id for call in old], given, project_id])
+    rows = [encoding.encode(call) for call in calls if call.id not in tagged]
+    if rows:
+        _write(cursor, next(t for t in encoding.TABLES if t.name == TAGS_TABLE), rows)
+
+
+def _write(cursor: Any, table: Any, rows: Sequence[Any]) -> None:
+    with cursor.copy(table.statement) as copy:
+        copy.write(table.block(rows))

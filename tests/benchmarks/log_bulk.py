@@ -6,7 +6,9 @@ one job adds all of them to a dataset. Beside them stand bare statements, commit
 - *bare UPDATE*: sets a tag, nothing recorded, nothing to undo. The requests are cut into slices by
   time, and the slices take turns, one by the product's job, the next by the bare statement;
 - *bare INSERT*: copies the contents and examples that the job made into another project's dataset,
-  with the same tables, indexes and constraints; nothing is read, decompressed or hashed.
+  with the same tables, indexes and constraints; nothing is read, decompressed or hashed;
+- *bare INSERT of examples alone*: a second dataset of the same contents, which shows what the
+  contents cost (docs/adr/0017).
 
 Then ingest over HTTP, alone and while a process beside it does bulk actions, which give way to it.
 """
@@ -54,6 +56,12 @@ INSERT INTO datasets_example (id, dataset_id, content_id, fingerprint, provenanc
 SELECT overlay(given.example::text placing 'f' from 1)::uuid, %(to)s, made.id, fingerprint,
        provenance, request_id
 FROM given JOIN made USING (sha256)
+"""
+_INSERT_EXAMPLES = """
+INSERT INTO datasets_example (id, dataset_id, content_id, fingerprint, provenance, request_id)
+SELECT overlay(id::text placing 'e' from 1)::uuid, %(to)s, content_id, fingerprint, provenance,
+       request_id
+FROM datasets_example WHERE dataset_id = %(from)s ORDER BY id
 """
 
 
@@ -112,11 +120,13 @@ def bulk_rates(project: Any) -> list[dict[str, Any]]:
         for ours, theirs in zip(of_bulk[::2], of_bulk[1::2], strict=True)
     ]
     many = f"{tag.changed:,}"
+    added, bare, alone = _added(project, everything)
     return [
         figure(f"bulk tag of {many}", at_once[0], "rows/s", target=RATE),
         figure(f"undo of tagging {many}", at_once[1], "rows/s"),
         *_rates("bulk tag, by slices", tagged, bare="bare UPDATE"),
-        *_rates(f"add {many} to a dataset", [_added(project, everything)], bare="bare INSERT"),
+        *_rates(f"add {many} to a dataset", [(added, bare)], bare="bare INSERT"),
+        figure("bare INSERT of examples alone", [alone], "rows/s"),
     ]
 
 
@@ -156,7 +166,8 @@ def _updated(project: Any, one: Slice) -> float:
     return _executed(_UPDATE, {"project": project.pk, **bounds})
 
 
-def _added(project: Any, one: Everything) -> tuple[float, float]:
+def _added(project: Any, one: Everything) -> tuple[float, float, float]:
+    """Rows a second by the job, by a bare statement, and by one that writes no contents."""
     from requests_log.datasets.actions import create_dataset
     from workbench.core.actions import create_project
 
@@ -164,7 +175,9 @@ def _added(project: Any, one: Everything) -> tuple[float, float]:
     ours = _seen(_add(dataset, one))
     other = create_dataset(create_project(name="Bare", owner=None), name="Bare", by=None)
     places = {"from": dataset.pk, "to": other.pk, "project": other.project_id}
-    return ours, _executed(_INSERT, places)
+    bare = _executed(_INSERT, places)
+    second = create_dataset(other.project, name="Second", by=None)
+    return ours, bare, _executed(_INSERT_EXAMPLES, {"from": other.pk, "to": second.pk})
 
 
 def _add(dataset: Any, one: Everything) -> Any:

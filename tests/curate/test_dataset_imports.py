@@ -345,6 +345,28 @@ def test_a_template_is_told_by_page(alice: Client, cast: Cast, dataset: Dataset)
     assert "is no column" in text_of(bad)
 
 
+def test_columns_changed_on_the_page_count_when_the_rows_are_added_at_once(
+    alice: Client, dataset: Dataset
+) -> None:
+    content = b"question,other question,answer\nWho?,Where?,Bern\n"
+    found = make_import(dataset, content, "rows.csv", format="prompt_completion")
+    form = {
+        "format": "prompt_completion",
+        "map.prompt": "other question",
+        "map.completion": "answer",
+        "provenance": "human",
+    }
+    home = f"/p/{dataset.project.slug}/datasets/{dataset.slug}/imports/{found.pk}/"
+
+    alice.post(f"{home}start/", form)
+    found = DatasetImport.objects.select_related("job").get(pk=found.pk)
+    assert found.job is not None
+    perform(found.job.pk, holder="test")
+
+    example = dataset.examples.select_related("content").get()
+    assert (example.content.question, example.provenance) == ("Where?", "human")
+
+
 def test_an_import_of_another_project_is_not_there(alice: Client, cast: Cast) -> None:
     foreign = make_import(make_dataset(cast.other_project), PAIRS)
     own = make_dataset(cast.project)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -27,6 +28,24 @@ def pages(cast: Cast, path: str = "") -> str:
 
 def test_without_datasets_the_page_leads_to_the_log(alice: Client, cast: Cast) -> None:
     assert "Open the log" in text_of(alice.get(pages(cast)))
+
+
+def test_a_hundred_datasets_come_in_pages_and_are_found_by_words(alice: Client, cast: Cast) -> None:
+    for number in range(60):
+        make_dataset(cast.project, name=f"Set {number:02}")
+    make_dataset(cast.project, name="Refunds at the counter")
+
+    first = text_of(alice.get(pages(cast)))
+    older = re.search(r'rel="next"[^>]*href="([^"]+)"', first)
+    assert older is not None
+    second = text_of(alice.get(pages(cast, older[1])))
+    found = text_of(alice.get(pages(cast), {"q": "counter refund"}))
+    nothing = text_of(alice.get(pages(cast), {"q": "nowhere"}))
+
+    assert (first.count("data-row"), second.count("data-row")) == (50, 11)
+    assert (found.count("data-row"), "Refunds at the counter" in found) == (1, True)
+    assert "Nothing matches" in nothing
+    assert "No datasets yet" not in nothing
 
 
 def test_the_list_shows_counts_in_few_queries(alice: Client, cast: Cast) -> None:

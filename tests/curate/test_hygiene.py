@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from requests_log.datasets.actions import add_examples
 from requests_log.datasets.editing import edit_example
@@ -143,6 +144,53 @@ def test_personal_data_is_redacted_and_the_original_comes_back(cast: Cast) -> No
     assert Check.PRIVATE not in left
     assert not again
     assert contents(dataset) == before
+
+
+def test_redacting_asks_the_database_as_often_for_forty_examples_as_for_four(cast: Cast) -> None:
+    asked = []
+    for many in (4, 40):
+        dataset = make_dataset(cast.project, name=f"{many} letters")
+        add_examples(
+            dataset, rows=[make_row(f"Letter {n}?", f"Ask a{n}@example.org.") for n in range(many)]
+        )
+        run = checked(dataset)
+        with CaptureQueriesContext(connection) as queries:
+            done = fix_findings(run, check=Check.PRIVATE, how=Fix.How.REDACT, by=None, at=NOON)
+        asked.append(len(queries))
+        assert done.fix.count == many
+
+    assert asked[0] == asked[1]
+
+
+def test_examples_that_redacting_makes_equal_become_one_and_come_back_as_they_were(
+    cast: Cast,
+) -> None:
+    dataset = make_dataset(cast.project)
+    addresses = ("a@example.org", "b@example.org", "[EMAIL]")
+    add_examples(dataset, rows=[make_row("To whom?", f"Write to {one}.") for one in addresses[:2]])
+    add_examples(dataset, rows=[make_row("And to whom?", f"Ask {one}.") for one in addresses])
+    before, run = contents(dataset), checked(dataset)
+
+    done = fix_findings(run, check=Check.PRIVATE, how=Fix.How.REDACT, by=None, at=NOON)
+    answers = [row.content.answer for row in dataset.examples.select_related("content")]
+    restored = undo_fix(done.fix, at=NOON)
+
+    assert sorted(answers) == ["Ask [EMAIL].", "Write to [EMAIL]."]
+    assert restored == 4
+    assert contents(dataset) == before
+
+
+def test_only_the_newest_checks_are_kept(cast: Cast) -> None:
+    dataset, other = with_faults(cast), make_dataset(cast.project, name="Other", rows=2)
+    of_other = checked(other)
+    runs = [checked(dataset) for _ in range(5)]
+
+    kept = set(HygieneRun.objects.values_list("pk", flat=True))
+    findings = Finding.objects.exclude(run=of_other)
+    with_findings = set(findings.values_list("run", flat=True).distinct())
+
+    assert kept == {of_other.pk, *(run.pk for run in runs[-3:])}
+    assert with_findings == {run.pk for run in runs[-3:]}
 
 
 def test_the_history_of_an_example_comes_back_with_it(cast: Cast) -> None:

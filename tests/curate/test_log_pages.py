@@ -14,7 +14,14 @@ from requests_log.facets import facets_of
 from requests_log.models import LoggedRequest
 from requests_log.search import parse
 from tests.conftest import Cast
-from tests.curate.factories import NOON, make_request, make_requests, make_score, store_request
+from tests.curate.factories import (
+    NOON,
+    make_dataset,
+    make_request,
+    make_requests,
+    make_score,
+    store_request,
+)
 from workbench.core.ids import uuid7
 from workbench.core.models import User
 
@@ -273,6 +280,17 @@ def test_a_viewer_reads_but_may_not_tag(cast: Cast) -> None:
     assert LoggedRequest.objects.get(id=row.id).tags == {}
     assert 'aria-label="Tag name"' not in page
     assert "data-selection-bar" not in text_of(victor.get(log(cast)))
+
+
+def test_a_viewer_selects_nothing_as_nothing_could_be_done_with_it(cast: Cast) -> None:
+    make_requests(cast.project, 2)
+    dataset = make_dataset(cast.project, rows=2)
+    pages = (log(cast), f"/p/{cast.project.slug}/datasets/{dataset.slug}/")
+
+    for page in pages:
+        seen = {who: text_of(client_of(who).get(page)) for who in (cast.victor, cast.bob)}
+        assert "data-select" not in seen[cast.victor]
+        assert seen[cast.bob].count("data-select value") == 2
 
 
 def test_tags_are_edited_on_the_page(alice: Client, cast: Cast) -> None:

@@ -177,6 +177,46 @@ def test_a_guess_can_be_changed(tmp_path: Path) -> None:
     assert became(found) == [{"messages": HELLO}]
 
 
+@pytest.mark.parametrize(
+    ("columns", "guessed"),
+    [
+        ("question,worse", {"user": "{question}", "rejected": "{worse}"}),
+        (
+            "Ticket subject,Customer wrote,Agent replied,internal_notes",
+            {"user": "{Customer wrote}", "assistant": "{Agent replied}"},
+        ),
+        ("createdAt,theQuery,botAnswer,id", {"user": "{theQuery}", "assistant": "{botAnswer}"}),
+        ("id,date", {}),
+    ],
+)
+def test_columns_are_guessed_by_their_names(
+    tmp_path: Path, columns: str, guessed: dict[str, str]
+) -> None:
+    row = ",".join(f"text {n}" for n in range(columns.count(",") + 1))
+
+    found = looked_at_csv(tmp_path, f"{columns}\n{row}\n")
+
+    assert found.format.name == "columns"
+    assert found.mapping == guessed
+
+
+def test_a_worse_answer_alone_is_not_learned(tmp_path: Path) -> None:
+    found = looked_at_csv(tmp_path, "question,worse\nWho?,Never you mind\n")
+
+    assert "assistant's text is empty" in problem_of(found)
+
+
+def test_a_better_and_a_worse_answer_are_a_pair(tmp_path: Path) -> None:
+    found = looked_at_csv(tmp_path, "question,worse,better\nWho?,Go away,It is Ada\n")
+
+    assert found.format.name == "preference"
+    (made,) = became(found)
+    assert (made["messages"][-1]["content"], made["rejected"]["content"]) == (
+        "It is Ada",
+        "Go away",
+    )
+
+
 def test_any_table_becomes_turns_by_a_template(tmp_path: Path) -> None:
     content = "place,letter\nBern,B\n"
     told = {"user": "What is the capital of {place}? {{x}}", "assistant": "{letter}"}

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from requests_log.bulk.actions import undo
 from requests_log.bulk.deleting import delete_requests
@@ -15,6 +16,8 @@ from requests_log.otlp.mapping import VERSION
 from requests_log.otlp.models import OtlpSpan
 from requests_log.otlp.remap import remap_spans
 from requests_log.selection import Selection
+from requests_log.tagging import read_tagging, tag_requests
+from tests.curate.test_bulk_meeting import alone, await_waiter
 from tests.otlp.conftest import Exporter
 from tests.otlp.spans import make_span
 from workbench.core.models import Project
@@ -50,6 +53,44 @@ def test_what_an_older_mapping_made_is_made_again(exporter: Exporter) -> None:
     assert request.tags == {"service": "checkout", "by": "a person"}
     assert request.input_preview == "Where is it?"
     assert [span.name for span in exporter.spans()] == ["step"]
+
+
+def test_a_tag_that_a_person_is_setting_outlives_the_mapping(exporter: Exporter) -> None:
+    exporter.export(make_span(CHAT))
+    (before,) = exporter.requests()
+    spoil(exporter.project)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            RequestTags.objects.filter(id=before.id).update(tags={"by": "a person"})
+            mapped = pool.submit(alone, lambda: remap_spans(exporter.project))
+            await_waiter()
+        assert mapped.result(timeout=60).failed == 0
+
+    (request,) = exporter.requests()
+    assert request.model == "gpt-test"
+    assert request.tags["by"] == "a person"
+
+
+def test_a_tag_set_while_a_trace_is_being_mapped_waits_and_is_kept(exporter: Exporter) -> None:
+    exporter.export(make_span(CHAT))
+    (before,) = exporter.requests()
+    spoil(exporter.project)
+    now = datetime.now(UTC)
+    chosen, tagging = Selection(at=now, ids=(before.id,)), read_tagging("by", "a person")
+
+    def tag() -> int:
+        done = tag_requests(exporter.project, selection=chosen, tagging=tagging, by=None, at=now)
+        return done.changed
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            remap_spans(exporter.project)
+            tagged = pool.submit(alone, tag)
+            await_waiter()
+        assert tagged.result(timeout=60) == 1
+
+    assert exporter.requests()[0].tags["by"] == "a person"
 
 
 def test_mapping_again_a_second_time_does_nothing(exporter: Exporter) -> None:

@@ -7,11 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
-from requests_log.datasets.editing import content_of
+from requests_log.datasets.canonical import ReadyExample
 from requests_log.datasets.hygiene.models import Fix, FixedExample
 from requests_log.datasets.hygiene.private import redacted, ruleset_of
-from requests_log.datasets.models import Content, Example
+from requests_log.datasets.models import Example
+from requests_log.datasets.storing import contents_of
+from requests_log.redaction.rules import Ruleset
 
 # A second attempt finds the examples of the first one kept, and gone or changed.
 _KEEP = """
@@ -22,10 +25,24 @@ FROM datasets_example e
 WHERE e.dataset_id = %s AND e.id = ANY(%s)
 ON CONFLICT (fix_id, example_id) DO NOTHING
 """
+# Of those that become alike the oldest stays; where the dataset holds the content already, none.
 _REPLACE = """
-UPDATE datasets_example e SET content_id = %(content)s, fingerprint = %(fingerprint)s
-WHERE e.id = %(example)s AND NOT EXISTS (
-    SELECT FROM datasets_example o WHERE o.dataset_id = e.dataset_id AND o.content_id = %(content)s)
+WITH made AS MATERIALIZED (
+    SELECT DISTINCT ON (content) example, content, fingerprint
+    FROM unnest(%(examples)s::uuid[], %(contents)s::bigint[], %(fingerprints)s::bytea[])
+        AS made (example, content, fingerprint)
+    ORDER BY content, example
+), replaced AS (
+    UPDATE datasets_example e SET content_id = made.content, fingerprint = made.fingerprint
+    FROM made
+    WHERE e.id = made.example AND e.dataset_id = %(dataset)s AND NOT EXISTS (
+        SELECT FROM datasets_example o
+        WHERE o.dataset_id = e.dataset_id AND o.content_id = made.content)
+    RETURNING e.id, e.content_id
+)
+UPDATE datasets_fixedexample f SET left_id = replaced.content_id FROM replaced
+WHERE f.fix_id = %(fix)s AND f.example_id = replaced.id
+RETURNING f.example_id
 """
 _BRING_BACK_DROPPED = """
 INSERT INTO datasets_example
@@ -56,7 +73,7 @@ def apply(fix: Fix, examples: Sequence[UUID]) -> None:
         cursor.execute(_KEEP, [fix.pk, fix.dataset_id, list(examples)])
         kept = FixedExample.objects.filter(fix=fix, example_id__in=examples)
         if fix.how == Fix.How.REDACT:
-            _redact(fix, list(kept.filter(left=None).select_related("content")))
+            _redact(fix, kept.filter(left=None))
         else:
             Example.objects.in_dataset(fix.dataset).filter(pk__in=examples).delete()
         Fix.objects.filter(pk=fix.pk).update(count=FixedExample.objects.filter(fix=fix).count())
@@ -73,31 +90,33 @@ def revert(fix: Fix) -> int:
     return int(restored)
 
 
-def _redact(fix: Fix, kept: Sequence[FixedExample]) -> None:
+def _redact(fix: Fix, kept: QuerySet[FixedExample]) -> None:
+    """Redact what is as it was when the fix was asked for."""
+    was = dict(kept.values_list("example_id", "content_id"))
+    there = Example.objects.in_dataset(fix.dataset).filter(pk__in=list(was))
+    examples = [one for one in there.select_related("content") if one.content_id == was[one.pk]]
     ruleset = ruleset_of(fix.dataset.project)
-    for one in kept:
-        example = Example.objects.filter(pk=one.example_id, content=one.content_id).first()
-        if example is None:
-            continue
-        made = redacted(bytes(one.content.payload), bytes(example.fingerprint), ruleset)
-        if made is None:
-            FixedExample.objects.filter(pk=one.pk).delete()  # as it was: nothing to undo
-            continue
-        content = content_of(fix.dataset, made)
-        if _replace(example, content, made.fingerprint):
-            FixedExample.objects.filter(pk=one.pk).update(left=content)
+    made = {one.pk: _without_private(one, ruleset) for one in examples}
+    as_they_were = [pk for pk, ready in made.items() if ready is None]  # nothing to undo
+    kept.filter(example_id__in=as_they_were).delete()
+    _replace(fix, {pk: ready for pk, ready in made.items() if ready is not None})
 
 
-def _replace(example: Example, content: Content, fingerprint: bytes) -> bool:
-    """Give the example its new content; False where the dataset holds that already: it goes."""
+def _without_private(example: Example, ruleset: Ruleset) -> ReadyExample | None:
+    return redacted(bytes(example.content.payload), bytes(example.fingerprint), ruleset)
+
+
+def _replace(fix: Fix, made: dict[UUID, ReadyExample]) -> None:
+    """Give the examples their new contents; what the dataset holds already goes."""
+    contents = contents_of(fix.dataset, list(made.values()))
+    values: dict[str, Any] = {
+        "fix": fix.pk,
+        "dataset": fix.dataset_id,
+        "examples": list(made),
+        "contents": [contents[ready.sha256] for ready in made.values()],
+        "fingerprints": [ready.fingerprint for ready in made.values()],
+    }
     with connection.cursor() as cursor:
-        values: dict[str, Any] = {
-            "content": content.pk,
-            "fingerprint": fingerprint,
-            "example": example.pk,
-        }
         cursor.execute(_REPLACE, values)
-        if cursor.rowcount:
-            return True
-    example.delete()
-    return False
+        replaced = {row[0] for row in cursor.fetchall()}
+    Example.objects.filter(pk__in=[pk for pk in made if pk not in replaced]).delete()

@@ -25,6 +25,8 @@ from workbench.core.ids import uuid7
 from workbench.core.queue import RunningJob
 
 CHUNK = 1_000
+KEPT_CHECKS = 3
+"""Of a dataset, with their findings; older ones go when a check ends."""
 SECONDS = 0.5
 """Between two reports of a check's progress."""
 _COPY = """
@@ -58,6 +60,7 @@ def check_dataset(running: RunningJob) -> dict[str, Any]:
         }
         run.finished_at = timezone.now()
         run.save(update_fields=["summary", "finished_at"])
+        _forget_older(run)
     running.progress(len(facts), len(facts))
     return dict(Counter(one.check for one in examination.found if not one.keep))
 
@@ -75,6 +78,14 @@ def fix_examples(running: RunningJob) -> dict[str, Any]:
     fix.refresh_from_db()
     running.progress(len(examples), len(examples))
     return {"fixed": fix.count}
+
+
+def _forget_older(run: HygieneRun) -> None:
+    """Only the newest check is looked at; those before it keep for whoever has its page open."""
+    runs = HygieneRun.objects.filter(dataset=run.dataset, pk__lte=run.pk)
+    newest = runs.finished().newest_first().values_list("pk", flat=True)[:KEPT_CHECKS]
+    old = list(runs.exclude(pk__in=list(newest)).values_list("pk", flat=True))
+    HygieneRun.objects.filter(pk__in=old).delete()
 
 
 def _examination(run: HygieneRun, facts: list[Fact], running: RunningJob) -> Examination:

@@ -24,7 +24,7 @@ def shown(found: Recognised, *, most: int = SHOWN) -> dict[str, Any]:
         "mapping": dict(found.mapping),
         "notice": found.container.notice,
         "rows": [{"line": line} | row_of(example) for line, example in rows],
-        "problems": problems[:PROBLEMS_SHOWN],
+        "problems": sorted(problems, key=lambda one: one.line)[:PROBLEMS_SHOWN],
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -45,6 +45,7 @@ def import_list(request: ProjectRequest, slug: str) -> HttpResponse:
         "tab": "imports",
         "page": page,
         "formats": FORMATS.values(),
+        "labels": {one.name: one.label for one in FORMATS.values()},
         "provenances": Example.Provenance.choices,
         "most": MOST_BYTES_OF_FILE >> 20,
         "hubs": Connection.objects.in_project(request.project).hubs().by_name(),
@@ -95,12 +96,9 @@ def import_page(request: ProjectRequest, slug: str, import_id: UUID) -> HttpResp
 @require_POST
 @project_page(Role.EDITOR)
 def change(request: ProjectRequest, slug: str, import_id: UUID) -> HttpResponse:
-    """Read the rows in another way; the columns told belong to the format they were told for."""
+    """Read the rows in another way."""
     found = _import(request, slug, import_id)
-    wanted = request.POST.get("format", "")
-    told = mapping_of(request.POST) if wanted == found.format else {}
-    provenance = request.POST.get("provenance") or found.provenance
-    actions.change_import(found, choices=actions.Choices(wanted, told, provenance))
+    _change(found, request.POST)
     return redirect("datasets:import", request.project.slug, slug, found.pk)
 
 
@@ -140,7 +138,11 @@ def load(request: ProjectRequest, slug: str, import_id: UUID) -> HttpResponse:
 @require_POST
 @project_page(Role.EDITOR)
 def start(request: ProjectRequest, slug: str, import_id: UUID) -> HttpResponse:
-    found = actions.start_import(_import(request, slug, import_id), by=request.user)
+    """Add the rows, as the form of their columns says now, if it was sent along."""
+    found = _import(request, slug, import_id)
+    if "format" in request.POST and found.can_start:
+        _change(found, request.POST)
+    found = actions.start_import(found, by=request.user)
     return redirect("datasets:import", request.project.slug, slug, found.pk)
 
 
@@ -162,6 +164,14 @@ def problems(request: ProjectRequest, slug: str, import_id: UUID) -> HttpRespons
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="problems-{found.pk}.csv"'},
     )
+
+
+def _change(found: DatasetImport, form: QueryDict) -> None:
+    """The columns told belong to the format they were told for."""
+    wanted = form.get("format", "")
+    told = mapping_of(form) if wanted == found.format else {}
+    provenance = form.get("provenance") or found.provenance
+    actions.change_import(found, choices=actions.Choices(wanted, told, provenance))
 
 
 def _import(request: ProjectRequest, slug: str, import_id: UUID) -> DatasetImport:

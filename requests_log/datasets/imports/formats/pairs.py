@@ -20,6 +20,14 @@ from requests_log.importers.records import JSON, to_json
 from workbench.core.errors import InvalidInput
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n]*)\}")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+")
+_ASKS = {"ask", "asked", "customer", "input", "instruction", "message", "prompt", "query",
+         "question", "request", "user"}  # fmt: skip
+_ANSWERS = {"agent", "answer", "assistant", "better", "completion", "output", "replied", "reply",
+            "resolution", "response", "solution", "target"}  # fmt: skip
+_WORSE = {"bad", "dispreferred", "rejected", "worse", "worst"}
+_ASIDE = {"comment", "comments", "created", "date", "id", "note", "notes", "time", "timestamp",
+          "updated", "url", "uuid"}  # fmt: skip
 _TURNS = ("system", "user", "assistant", "rejected")
 
 
@@ -104,14 +112,24 @@ def _filling(place: re.Match[str], values: Mapping[str, JSON]) -> str:
 
 
 def _guess(names: Sequence[str]) -> dict[str, str]:
-    """The first column asks, the last answers, a group's says nothing: a person can change it."""
-    groups = [name for name in names if name.lower() in GROUP["group"].split()]
-    said = [name for name in names if name not in groups[:1]]
-    return {
-        role: _place(found[0])
-        for role, found in (("user", said), ("assistant", said[:0:-1]), ("group", groups))
-        if found
-    }
+    """Which columns ask and answer, by their names, else the first and the last that say anything.
+
+    A worse answer is never taken for the answer. A person can change all of it.
+    """
+    groups = [name for name in names if name.lower() in GROUP["group"].split()][:1]
+    worse = [name for name in names if _words(name) & _WORSE]
+    said = [name for name in names if name not in (*groups, *worse) and not _words(name) & _ASIDE]
+    asks = [name for name in said if _words(name) & _ASKS and not _words(name) & _ANSWERS]
+    user = [*asks, *said][:1]
+    others = [name for name in reversed(said) if name not in user]
+    answers = [*(name for name in others if _words(name) & _ANSWERS), *others]
+    found = {"user": user, "assistant": answers, "rejected": worse, "group": groups}
+    return {role: _place(columns[0]) for role, columns in found.items() if columns}
+
+
+def _words(name: str) -> set[str]:
+    """The words of a column's name: `agentReply`, `Agent reply` and `agent_reply` have the same."""
+    return {word.lower() for word in _WORD.findall(name)}
 
 
 def _place(name: str) -> str:

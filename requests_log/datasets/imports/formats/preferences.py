@@ -70,8 +70,8 @@ PREFERENCE = RowFormat(
     '{"prompt": "…", "chosen": "…", "rejected": "…"}',
     {
         "prompt": "prompt question instruction input query",
-        "chosen": "chosen preferred accepted",
-        "rejected": "rejected dispreferred non_preferred",
+        "chosen": "chosen preferred accepted better",
+        "rejected": "rejected dispreferred non_preferred worse",
         "system": "system system_prompt",
         "tools": "tools",
         **GROUP,

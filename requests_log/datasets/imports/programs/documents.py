@@ -1,4 +1,4 @@
-"""A document made into pieces of text: `python -m` this, told what to do on stdin. No Django."""
+"""A document made into text, whole or in pieces: `python -m` this, told by stdin. No Django."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ import zipfile
 from pathlib import Path
 from typing import Any, NoReturn
 
-from requests_log.datasets.imports.chunking import pieces, sizes
+from requests_log.datasets.imports.chunking import PAGE_BREAK, pieces, sizes
 from requests_log.datasets.imports.programs.bounds import Refused, Spec, run, say
 
 MOST_TEXT = 64 << 20
 MOST_UNPACKED = 512 << 20
 MOST_PIECES = 200_000
+OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")
+"""How old Office files begin, and new ones that a password protects."""
+ANEW = "Save it as .docx without a password and send it again."
+PROTECTED = "The document is protected by a password. Take it off, save it anew and send it again."
 PLAIN = frozenset({".md", ".markdown", ".txt"})
 KINDS = PLAIN | {".pdf", ".docx"}
 
 
 def main(spec: Spec) -> dict[str, Any]:
-    """Cut the document at `path` into pieces of `tokens`, one JSON object a line of `out`."""
+    """Cut the document at `path` into pieces of `tokens`, one JSON object a line of `out`; without
+    `tokens` the whole text goes there, with a form feed between pages where they are known."""
     source = Path(spec["path"])
     text = _plain(source) if spec["extension"] in PLAIN else _converted(source, spec["extension"])
     if not text.strip():
@@ -28,8 +33,17 @@ def main(spec: Spec) -> dict[str, Any]:
         )
     if len(text) > MOST_TEXT:
         raise Refused(f"The document's text is longer than {MOST_TEXT >> 20} MiB. Split it.")
+    if "tokens" not in spec:
+        return _kept_whole(Path(spec["out"]), text, is_paged=spec["extension"] == ".pdf")
     say(progress="Cutting it into pieces")
     return _written(Path(spec["out"]), text, spec["tokens"])
+
+
+def _kept_whole(out: Path, text: str, *, is_paged: bool) -> dict[str, Any]:
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+    text = text.rstrip() if is_paged else text.replace(PAGE_BREAK, "\n\n")
+    out.write_text(text, encoding="utf-8", errors="replace", newline="")
+    return {"characters": len(text), "pages": 1 + text.count(PAGE_BREAK) if is_paged else None}
 
 
 def _written(out: Path, text: str, tokens: int) -> dict[str, Any]:
@@ -66,10 +80,21 @@ def _converted(source: Path, extension: str) -> str:
     except MemoryError:
         raise
     except Exception as problem:  # the parsers' own errors are of every kind
+        if _asks_for_password(problem):
+            raise Refused(PROTECTED) from problem
         raise Refused(
             "The document is damaged, or protected by a password. Save it anew."
         ) from problem
     return str(made.markdown)
+
+
+def _asks_for_password(problem: BaseException | None) -> bool:
+    """Whether it, or what it came from, is a parser's own error for a missing password."""
+    while problem is not None:
+        if "Password" in type(problem).__name__:
+            return True
+        problem = problem.__cause__ or problem.__context__
+    return False
 
 
 def _look_at(source: Path, extension: str) -> None:
@@ -79,6 +104,9 @@ def _look_at(source: Path, extension: str) -> None:
             if b"%PDF" not in file.read(1024):
                 raise Refused("This is no PDF, whatever it is called.")
         return
+    with source.open("rb") as file:
+        if file.read(len(OLD_OFFICE)) == OLD_OFFICE:
+            raise Refused(f"This is an old Word document (.doc), or one with a password. {ANEW}")
     try:
         with zipfile.ZipFile(source) as archive:
             unpacked = sum(one.file_size for one in archive.infolist())
