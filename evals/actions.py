@@ -11,7 +11,8 @@ from django.db import transaction
 from evals.graders.base import BadSettings
 from evals.graders.registry import complete, grader_named
 from evals.jobs import RUN_COMPARISON
-from evals.models import Candidate, Comparison
+from evals.judges.actions import version_of
+from evals.models import JUDGE, Candidate, Comparison
 from requests_log.datasets.models import DatasetVersion
 from workbench.core.errors import DomainError, InvalidInput
 from workbench.core.models import Project, User
@@ -73,7 +74,7 @@ def start_comparison(
     _check(name, candidates, parameters or {}, limit)
     rows = _row_count(dataset_version, split, limit)
     dataset_version.require_answers()
-    graded = _graded(grading)
+    graded = _graded(project, grading)
     with transaction.atomic():
         comparison = Comparison.objects.create(
             project=project, name=name.strip()[:120], dataset_version=dataset_version, split=split,
@@ -115,17 +116,44 @@ def _check(
         parse_ref(candidate.model_ref)
 
 
-def _graded(grading: Grading) -> dict[str, Any]:
+def _graded(project: Project, grading: Grading) -> dict[str, Any]:
     """The comparison's columns."""
+    if grading.grader == JUDGE:
+        return _judged(project, grading)
     try:
         grader = grader_named(grading.grader)
         settings = complete(grader, grading.settings)
     except BadSettings as problem:
         raise InvalidInput(str(problem)) from problem
-    mark = grader.pass_mark if grading.pass_mark is None else grading.pass_mark
+    mark = _mark(grading, grader.pass_mark)
+    return {"grader": grader.name, "grader_settings": settings, "pass_mark": mark}
+
+
+def _judged(project: Project, grading: Grading) -> dict[str, Any]:
+    """The columns of a comparison whose answers a judge grades."""
+    name, number = grading.settings.get("judge"), grading.settings.get("version")
+    is_number = isinstance(number, int) and not isinstance(number, bool)
+    if not isinstance(name, str) or not (number is None or is_number):
+        raise InvalidInput('Name the judge: {"judge": "helpfulness", "version": 3}; without a '
+                           "version, its newest one grades.")  # fmt: skip
+    version = version_of(project, name, number)
+    if version.judge.is_pairwise:
+        raise InvalidInput(f"“{version.judge}” compares two answers. Choose a judge of one.")
+    if version.judge.archived_at is not None:
+        raise InvalidInput(f"“{version.judge}” is archived. Take it up again, or choose another.")
+    return {
+        "grader": JUDGE,
+        "grader_settings": {"judge": version.judge.name, "version": version.number},
+        "judge_version": version,
+        "pass_mark": _mark(grading, version.pass_mark),
+    }
+
+
+def _mark(grading: Grading, usual: float) -> float:
+    mark = usual if grading.pass_mark is None else grading.pass_mark
     if not 0 < mark <= 1:
         raise InvalidInput("The pass mark is a share above 0, up to 1.")
-    return {"grader": grader.name, "grader_settings": settings, "pass_mark": mark}
+    return mark
 
 
 def _check_values(parameters: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from evals.matrix import ROWS, WORSE, MatrixRow, matrix_page
 from evals.models import Candidate, Cell, Comparison
 from evals.reading import ComparisonReading
-from evals.results import Summary
+from evals.results import Summary, judging_of
 from evals.slices import Slice
 from requests_log.datasets.models import VersionRow
 
@@ -68,10 +68,32 @@ def _about(comparison: Comparison) -> dict[str, Any]:
         "rows_compared": comparison.rows,
         "grader": comparison.grader,
         "grader_settings": comparison.grader_settings,
+        "judge": _judge(comparison),
         "pass_mark": comparison.pass_mark,
         "parameters": comparison.parameters,
         "created_at": comparison.created_at,
         "finished_at": comparison.finished_at,
+    }
+
+
+def _judge(comparison: Comparison) -> dict[str, Any] | None:
+    """The judge's whole version, so that the file tells how scores came about."""
+    version = comparison.judge_version
+    if version is None:
+        return None
+    judging = judging_of(comparison)
+    return {
+        "name": version.judge.name,
+        "version": version.number,
+        "model_ref": version.model_ref,
+        "template": version.template,
+        "criteria": version.criteria,
+        "scale": version.scale,
+        "show_expected": version.show_expected,
+        "samples": version.samples,
+        "combine": version.combine,
+        "parameters": version.parameters,
+        "took": asdict(judging) if judging else None,
     }
 
 
@@ -132,6 +154,7 @@ def _answers(labels: dict[int, str], positions: Sequence[int]) -> dict[int, dict
             "milliseconds": cell.milliseconds,
             "input_tokens": cell.input_tokens,
             "output_tokens": cell.output_tokens,
+            **({"judgement": cell.judgement} if cell.judgement else {}),
         }
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.urls import reverse
@@ -11,13 +12,15 @@ from django.urls import reverse
 from evals.actions import DEFAULT_PARAMETERS, MOST_CANDIDATES, CandidateSpec, Grading
 from evals.graders.exact import EXACT
 from evals.graders.registry import GRADERS
-from evals.models import Comparison
+from evals.judges.choosing import PREFIX, offered, value_of
+from evals.models import JUDGE, Comparison
 from requests_log.datasets.models import DatasetVersion
 from workbench.core.models import Project
 
 LONGEST_LABEL = 60
 ROWS_SHOWN = 3
 MOST_VERSIONS = 200
+RULES = [(one.name, one.label) for one in GRADERS.values()]
 SPLITS = [("heldout", "Held-out rows"), ("train", "Training rows")]
 
 
@@ -87,7 +90,7 @@ class ComparisonForm(forms.Form):
 
     grader = forms.ChoiceField(
         label="Graded by",
-        choices=[(one.name, one.label) for one in GRADERS.values()],
+        choices=RULES,
         initial=EXACT.name,
         help_text="How an answer is scored against the expected one.",
         widget=forms.Select(
@@ -108,8 +111,28 @@ class ComparisonForm(forms.Form):
         self.fields["grader"].widget.attrs["hx-get"] = reverse("evals:grader", args=[project.slug])
         versions = DatasetVersion.objects.in_project(project).select_related("dataset")
         self.versions = list(versions.order_by("-created_at")[:MOST_VERSIONS])
+        self.judges = {value_of(one): one for one in offered(project, also=self._asked_judge())}
+        if self.judges:
+            named = [(value, f"Judge: {one}") for value, one in self.judges.items()]
+            self.fields["grader"].choices = [("Rules", RULES), ("Judges", named)]  # type: ignore[attr-defined]
         self.fields["version"].queryset = versions  # type: ignore[attr-defined]
         self.fields["version"].choices = [(v.pk, described(v)) for v in self.versions]  # type: ignore[attr-defined]
+
+    def _asked_judge(self) -> UUID | None:
+        """An older version of a judge may be asked for, too: by a comparison made once more."""
+        value = str(self.data.get("grader") or self.initial.get("grader") or "")
+        try:
+            return UUID(value.removeprefix(PREFIX)) if value.startswith(PREFIX) else None
+        except ValueError:
+            return None
+
+    def _grading(self, settings: dict[str, Any]) -> Grading:
+        values = self.cleaned_data
+        version = self.judges.get(values["grader"])
+        if version is None:
+            return Grading(values["grader"], settings, values["pass_mark"])
+        named = {"judge": version.judge.name, "version": version.number}
+        return Grading(JUDGE, named, values["pass_mark"])
 
     def spec(
         self, candidates: list[CandidateSpec], grader_settings: dict[str, Any]
@@ -124,15 +147,17 @@ class ComparisonForm(forms.Form):
             "limit": values["limit"],
             "parameters": {name: values[name] for name in ("temperature", "max_tokens")},
             "candidates": candidates,
-            "grading": Grading(values["grader"], grader_settings, values["pass_mark"]),
+            "grading": self._grading(grader_settings),
         }
 
 
 def as_asked(comparison: Comparison) -> dict[str, Any]:
     """The fields of the form that a comparison was started with, its version aside."""
     asked = {name: comparison.parameters.get(name) for name in ("temperature", "max_tokens")}
+    judge = comparison.judge_version_id
+    grader = f"{PREFIX}{judge}" if judge else comparison.grader
     mark = comparison.pass_mark
-    return {**asked, "split": comparison.split, "grader": comparison.grader, "pass_mark": mark}
+    return {**asked, "split": comparison.split, "grader": grader, "pass_mark": mark}
 
 
 def described(version: DatasetVersion) -> str:

@@ -52,7 +52,7 @@ class GraderForm(forms.Form):
         super().__init__(data, prefix=PREFIX, initial=dict(initial or {}))
         self.grader = grader
         for name, schema in grader.fields.items():
-            self.fields[name] = _field(schema)
+            self.fields[name] = field_of(schema)
 
     @classmethod
     def typed(cls, grader: Grader, values: Mapping[str, Any]) -> GraderForm:
@@ -71,7 +71,8 @@ class GraderForm(forms.Form):
         return {name: value for name, value in self.cleaned_data.items() if value is not None}
 
 
-def _field(schema: Schema) -> forms.Field:
+def field_of(schema: Schema) -> forms.Field:
+    """The form field of one setting, by its JSON schema."""
     about: dict[str, Any] = {
         "label": schema["title"],
         "help_text": schema["description"],
@@ -84,9 +85,18 @@ def _field(schema: Schema) -> forms.Field:
 
 
 def _text(schema: Schema, about: dict[str, Any]) -> forms.Field:
+    if schema.get("format") == "code":
+        return _code(schema, about)
     attrs = {"autocomplete": "off", "class": "mono", "spellcheck": "false"}
     most = schema.get("maxLength", 2000)
     return forms.CharField(max_length=most, strip=False, widget=forms.TextInput(attrs), **about)
+
+
+def _code(schema: Schema, about: dict[str, Any]) -> forms.Field:
+    attrs = {"rows": 12, "class": "mono", "spellcheck": "false", "autocomplete": "off"}
+    about = {**about, "initial": about["initial"] or schema["examples"][0]}
+    most = schema["maxLength"]
+    return forms.CharField(max_length=most, strip=False, widget=forms.Textarea(attrs), **about)
 
 
 def _number(schema: Schema, about: dict[str, Any]) -> forms.Field:

@@ -13,6 +13,9 @@ from evals.graders.registry import GRADERS
 from workbench.core.ids import uuid7
 from workbench.core.models import Job, Project
 
+JUDGE = "judge"
+"""The grader of a comparison whose answers a model judges."""
+
 
 class ComparisonQuerySet(models.QuerySet["Comparison"]):
     def in_project(self, project: Project) -> Self:
@@ -25,7 +28,8 @@ class ComparisonQuerySet(models.QuerySet["Comparison"]):
 class Comparison(models.Model):
     """Candidates over rows of one dataset version, graded the same way.
 
-    `grader` is a name of `graders.registry`, `grader_settings` are complete.
+    `grader` is a name of `graders.registry`, `grader_settings` are complete; or it is "judge", and
+    `judge_version` says which.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -42,6 +46,12 @@ class Comparison(models.Model):
     )
     # The least score of an answer that counts as right.
     pass_mark = models.FloatField(default=1.0, db_default=1.0)
+    # Only where the grader is "judge"; its tokens are priced by these names.
+    judge_version = models.ForeignKey(
+        "judges.JudgeVersion", on_delete=models.PROTECT, null=True, related_name="comparisons"
+    )
+    judge_provider = models.CharField(max_length=300, blank=True, default="", db_default="")
+    judge_model = models.CharField(max_length=300, blank=True, default="", db_default="")
     parameters = models.JSONField(default=dict)
     job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+")
     created_by = models.ForeignKey(
@@ -59,6 +69,11 @@ class Comparison(models.Model):
             models.CheckConstraint(
                 condition=Q(pass_mark__gt=0, pass_mark__lte=1), name="comparison_can_be_passed"
             ),
+            models.CheckConstraint(
+                condition=Q(grader=JUDGE, judge_version__isnull=False)
+                | (~Q(grader=JUDGE) & Q(judge_version=None)),
+                name="comparison_has_the_judge_it_names",
+            ),
         ]
         indexes = [models.Index(fields=["project", "-id"], name="comparison_by_project")]
 
@@ -68,6 +83,8 @@ class Comparison(models.Model):
     @property
     def grader_label(self) -> str:
         """What the grader is called; its name, should it be gone."""
+        if self.judge_version is not None:
+            return f"Judge: {self.judge_version}"
         return GRADERS[self.grader].label if self.grader in GRADERS else self.grader
 
 
@@ -114,6 +131,10 @@ class Cell(models.Model):
     input_tokens = models.PositiveIntegerField(null=True, blank=True)
     output_tokens = models.PositiveIntegerField(null=True, blank=True)
     error = models.TextField(blank=True, default="")
+    # What a judge said: {"label", "reason", "raw", "samples"}; null where none was asked.
+    judgement = models.JSONField(null=True, blank=True)
+    judge_input_tokens = models.PositiveIntegerField(null=True, blank=True)
+    judge_output_tokens = models.PositiveIntegerField(null=True, blank=True)
 
     objects = CellQuerySet.as_manager()
 

@@ -9,7 +9,7 @@ from typing import Any
 from evals.charts import score_figure, tradeoff_figure
 from evals.matrix import DISAGREE, WORSE, WRONG, disagreements
 from evals.models import Candidate, Comparison
-from evals.results import Summary, summaries
+from evals.results import Judging, Summary, judging_of, summaries
 from evals.slices import Slice, slices_of
 from requests_log.datasets.models import VersionRow
 from workbench.core.models import Job
@@ -74,6 +74,11 @@ class ComparisonReading:
     @cached_property
     def figure(self) -> dict[str, Any]:
         return score_figure(self.summaries)
+
+    @cached_property
+    def judging(self) -> Judging | None:
+        """What its judge took, where one grades."""
+        return judging_of(self.comparison) if self.comparison.judge_version_id else None
 
     @cached_property
     def slices(self) -> list[Slice]:

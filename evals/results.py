@@ -144,6 +144,33 @@ def _cost(
     return None if total is None else float(total) / rest["counted"] * 1000
 
 
+@dataclass(frozen=True)
+class Judging:
+    """What a comparison's judge took so far; `dollars` are None where nobody knows a price."""
+
+    answers: int
+    input_tokens: int
+    output_tokens: int
+    dollars: float | None
+
+
+def judging_of(comparison: Comparison) -> Judging | None:
+    """What judging took, apart from the candidates' own costs; None where no judge was asked."""
+    judged = Cell.objects.of_comparison(comparison).filter(judgement__isnull=False)
+    sums = judged.aggregate(
+        n=Count("pk"), input=Sum("judge_input_tokens"), output=Sum("judge_output_tokens")
+    )
+    if not sums["n"]:
+        return None
+    tokens = {"input_tokens": sums["input"] or 0, "output_tokens": sums["output"] or 0}
+    prices.load(fresh_seconds=prices.FRESH_SECONDS)
+    total = prices.cost_of(
+        comparison.judge_provider, comparison.judge_model, cached_tokens=None,
+        project_id=comparison.project_id, at=comparison.created_at, **tokens,
+    )  # fmt: skip
+    return Judging(sums["n"], **tokens, dollars=None if total is None else float(total))
+
+
 def means_of(comparisons: list[Comparison]) -> dict[Any, list[Candidate]]:
     """The candidates of each comparison (by its id), each with `mean`: its score so far or None."""
     found: defaultdict[Any, list[Candidate]] = defaultdict(list)

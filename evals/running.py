@@ -13,9 +13,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from evals.graders.base import Answered, CannotGrade, Grade
-from evals.graders.registry import grade_with
+from evals.graders.base import Answered
+from evals.graders.questions import asked_text
+from evals.graders.registry import GRADERS, grade_with
 from evals.models import Candidate, Cell, Comparison
+from evals.scoring import GradeScorer, JudgeScorer, Scored, Scorer
 from requests_log.datasets.canonical import BadRow, answer_text, canonical_message
 from requests_log.datasets.models import VersionRow
 from workbench.core.errors import DomainError
@@ -53,7 +55,9 @@ class Row:
 
     def graded_as(self, answer: str, message: dict[str, Any]) -> Answered:
         """What a grader is given of an answer to it."""
-        return Answered(answer, self.expected, message, self.expected_message)
+        return Answered(
+            answer, self.expected, message, self.expected_message, asked_text(self.messages)
+        )
 
 
 def run_comparison(comparison: Comparison, *, report: Report) -> dict[str, Any]:
@@ -67,16 +71,17 @@ def run_comparison(comparison: Comparison, *, report: Report) -> dict[str, Any]:
     done = Cell.objects.of_comparison(comparison).graded().count()
     Cell.objects.of_comparison(comparison).exclude(error="").delete()
     asked = 0
+    judge = _judge_of(comparison, partial(report, done, total))
     for candidate in candidates:
         report(done, total, f"Asking {candidate.label}")
         waiting = partial(report, done, total)
         endpoint = _resolve_patiently(comparison, candidate, waiting)
-        # A model of ours is priced by the name people know it by, not by the engine's.
-        model = endpoint.label if endpoint.is_engine else endpoint.model
         Candidate.objects.filter(pk=candidate.pk).update(
-            resolved=endpoint.label, provider=endpoint.provider[:300], model=model[:300]
+            resolved=endpoint.label,
+            provider=endpoint.provider[:300],
+            model=_priced_name(endpoint)[:300],
         )
-        with closing(_answers(comparison, candidate, endpoint)) as answers:
+        with closing(_answers(comparison, candidate, endpoint, judge)) as answers:
             for cells in answers:
                 Cell.objects.bulk_create(cells, ignore_conflicts=True)
                 asked, done = asked + len(cells), done + len(cells)
@@ -86,26 +91,52 @@ def run_comparison(comparison: Comparison, *, report: Report) -> dict[str, Any]:
     return {"asked": asked, "cells": total}
 
 
+def _priced_name(endpoint: Endpoint) -> str:
+    """A model of ours is priced by the name people know it by, not by the engine's."""
+    return endpoint.label if endpoint.is_engine else endpoint.model
+
+
+def _judge_of(comparison: Comparison, waiting: Callable[[str], None]) -> Endpoint | None:
+    """Where the comparison's judge is asked; None where a rule grades."""
+    version = comparison.judge_version
+    if version is None:
+        return None
+    endpoint = _patiently(comparison, version.model_ref, f"the judge {version}", waiting)
+    Comparison.objects.filter(pk=comparison.pk).update(
+        judge_provider=endpoint.provider[:300], judge_model=_priced_name(endpoint)[:300]
+    )
+    return endpoint
+
+
 def _answers(
-    comparison: Comparison, candidate: Candidate, endpoint: Endpoint
+    comparison: Comparison, candidate: Candidate, endpoint: Endpoint, judge: Endpoint | None
 ) -> Generator[list[Cell]]:
     """Cells as they come in: what is paid for is written within moments, so a kill costs little."""
     rows = _missing(comparison, candidate)
     renewed = time.monotonic()
     with asyncio.Runner() as loop:
-        caller = loop.run(ChatCaller(endpoint).__aenter__())
-        grade = grade_with(comparison.grader, comparison.grader_settings)
-        ask = partial(_cell, caller, candidate, parameters=comparison.parameters, grade=grade)
+        callers = [loop.run(ChatCaller(one).__aenter__()) for one in (endpoint, judge) if one]
+        scorer = _scorer(comparison, callers[1:])
+        ask = partial(_cell, callers[0], candidate, parameters=comparison.parameters, by=scorer)
         asking = Asking(ask)
         try:
             while asking.take(rows):
                 yield loop.run(asking.some())
                 if time.monotonic() - renewed > RENEW_SECONDS:
-                    caller.endpoint = _renewed(comparison, caller.endpoint)
+                    for caller in callers:
+                        caller.endpoint = _renewed(comparison, caller.endpoint)
                     renewed = time.monotonic()
         finally:
             loop.run(asking.stop())
-            loop.run(caller.__aexit__(None, None, None))
+            for caller in callers:
+                loop.run(caller.__aexit__(None, None, None))
+
+
+def _scorer(comparison: Comparison, judges: list[ChatCaller]) -> Scorer:
+    if comparison.judge_version is not None:
+        return JudgeScorer(judges[0], comparison.judge_version.settings)
+    grade = grade_with(comparison.grader, comparison.grader_settings)
+    return GradeScorer(grade, is_slow=GRADERS[comparison.grader].is_slow)
 
 
 class Asking:
@@ -151,28 +182,33 @@ async def _cell(
     row: Row,
     *,
     parameters: dict[str, Any],
-    grade: Grade,
+    by: Scorer,
 ) -> Cell:
     cell = Cell(candidate=candidate, position=row.position, content_id=row.content_id)
-    try:
-        grade(row.graded_as(row.expected, row.expected_message))  # before anything is paid for
-    except CannotGrade as problem:
+    # before anything is paid for
+    if problem := await by.why_not(row.graded_as(row.expected, row.expected_message)):
         cell.error = _storable(f"{NOT_ASKED} {problem}")[:2000]
         return cell
     try:
         reply = await caller.ask(row.messages, **parameters, **_tools(row))
         answer = answer_of(reply.message)
-    except (ModelRefused, BadRow) as problem:
-        cell.error = _storable(problem.sentence)[:2000]
+    except (ModelRefused, BadRow) as refusal:
+        cell.error = _storable(refusal.sentence)[:2000]
         return cell
     cell.answer = _storable(answer)
-    try:
-        cell.score = grade(row.graded_as(answer, reply.message))
-    except CannotGrade as problem:
-        cell.error = _storable(f"Answered, but not graded. {problem}")[:2000]
+    _grade(cell, await by.score(row.graded_as(answer, reply.message)))
     cell.milliseconds = reply.milliseconds
     cell.input_tokens, cell.output_tokens = reply.input_tokens, reply.output_tokens
     return cell
+
+
+def _grade(cell: Cell, scored: Scored) -> None:
+    cell.score = scored.score
+    if scored.error:
+        cell.error = _storable(f"Answered, but not graded. {scored.error}")[:2000]
+    cell.judgement = _storable_json(scored.judgement)
+    cell.judge_input_tokens = scored.input_tokens
+    cell.judge_output_tokens = scored.output_tokens
 
 
 def _missing(comparison: Comparison, candidate: Candidate) -> Iterator[list[Row]]:
@@ -214,6 +250,16 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
+def _storable_json(value: Any) -> Any:
+    if isinstance(value, str):
+        return _storable(value)
+    if isinstance(value, list):
+        return [_storable_json(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _storable_json(one) for name, one in value.items()}
+    return value
+
+
 def _resolve_patiently(
     comparison: Comparison, candidate: Candidate, waiting: Callable[[str], None]
 ) -> Endpoint:
@@ -223,6 +269,12 @@ def _resolve_patiently(
     """
     is_pinned = candidate.resolved and parse_ref(candidate.model_ref).alias
     ref = candidate.resolved if is_pinned else candidate.model_ref
+    return _patiently(comparison, ref, candidate.label, waiting)
+
+
+def _patiently(
+    comparison: Comparison, ref: str, name: str, waiting: Callable[[str], None]
+) -> Endpoint:
     end = time.monotonic() + ENGINE_SECONDS
     while True:
         try:
@@ -230,7 +282,7 @@ def _resolve_patiently(
         except EngineStarting as problem:
             if time.monotonic() > end:
                 raise
-            waiting(f"Waiting for {candidate.label}: {problem.sentence}")
+            waiting(f"Waiting for {name}: {problem.sentence}")
             time.sleep(ENGINE_POLL_SECONDS)
 
 

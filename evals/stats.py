@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 SEED = 20_240_501
@@ -45,14 +46,7 @@ def counted_interval(counts: Mapping[float, int]) -> Interval:
     Raises:
         ValueError: there is no score.
     """
-    values = np.asarray(sorted(value for value, count in counts.items() if count), dtype=float)
-    if not len(values):
-        raise ValueError("There are no scores to average.")
-    often = np.asarray([counts[float(value)] for value in values], dtype=np.int64)
-    n = int(often.sum())
-    tail = (1 - CONFIDENCE) / 2 * 100
-    low, high = np.percentile(_resampled_means(values, often / n, n), [tail, 100 - tail])
-    return Interval(float(values @ often) / n, float(low), float(high), n)
+    return _interval(*_drawn(counts))
 
 
 def difference_interval(scores: Sequence[float], baseline: Sequence[float]) -> Interval:
@@ -66,16 +60,41 @@ def difference_interval(scores: Sequence[float], baseline: Sequence[float]) -> I
     return mean_interval([a - b for a, b in zip(scores, baseline, strict=True)])
 
 
-def _resampled_means(
-    values: np.ndarray[tuple[int], np.dtype[np.float64]],
-    shares: np.ndarray[tuple[int], np.dtype[np.float64]],
-    n: int,
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    generator = np.random.default_rng(SEED)
+def independent_difference(counts: Mapping[float, int], before: Mapping[float, int]) -> Interval:
+    """The mean of scores less that of others, of other rows; both counted by value.
+
+    Each side is resampled by itself (Efron & Tibshirani 1993, ch. 8). `n` is the first side's.
+
+    Raises:
+        ValueError: a side has no score.
+    """
+    mean, resampled, n = _drawn(counts)
+    mean_before, resampled_before, _ = _drawn(before, seed=SEED + 1)
+    return _interval(mean - mean_before, resampled - resampled_before, n)
+
+
+def _interval(mean: float, resampled: Floats, n: int) -> Interval:
+    tail = (1 - CONFIDENCE) / 2 * 100
+    low, high = np.percentile(resampled, [tail, 100 - tail])
+    return Interval(mean, float(low), float(high), n)
+
+
+def _drawn(counts: Mapping[float, int], *, seed: int = SEED) -> tuple[float, Floats, int]:
+    """The mean of scores counted by value, the means of their resamples, and how many they are."""
+    values = np.asarray(sorted(value for value, count in counts.items() if count), dtype=float)
+    if not len(values):
+        raise ValueError("There are no scores to average.")
+    often = np.asarray([counts[float(value)] for value in values], dtype=np.int64)
+    n = int(often.sum())
+    return float(values @ often) / n, _resampled_means(values, often / n, n, seed=seed), n
+
+
+def _resampled_means(values: Floats, shares: Floats, n: int, *, seed: int) -> Floats:
+    generator = np.random.default_rng(seed)
     at_once = max(1, DRAWN_AT_ONCE // len(values))
     parts = [
         generator.multinomial(n, shares, size=min(at_once, RESAMPLES - start)) @ values / n
         for start in range(0, RESAMPLES, at_once)
     ]
-    means: np.ndarray[tuple[int], np.dtype[np.float64]] = np.concatenate(parts)
+    means: Floats = np.concatenate(parts)
     return means

@@ -13,5 +13,7 @@ from workbench.core.queue import RunningJob
 @RUN_COMPARISON.handler
 def run(job: RunningJob) -> dict[str, Any]:
     """Fill in the cells that are missing; a second delivery finds nothing to do."""
-    comparison = Comparison.objects.get(pk=job.payload["comparison"])
+    comparison = Comparison.objects.select_related("judge_version__judge").get(
+        pk=job.payload["comparison"]
+    )
     return run_comparison(comparison, report=job.progress)

@@ -18,6 +18,7 @@ from evals.grader_forms import GraderForm
 from evals.graders.base import Grader
 from evals.graders.exact import EXACT
 from evals.graders.registry import GRADERS
+from evals.judges.choosing import as_grader, chosen
 from evals.matrix import matrix_page, matrix_row
 from evals.models import Comparison
 from evals.reading import ComparisonReading
@@ -66,7 +67,7 @@ def new_comparison(request: ProjectRequest) -> HttpResponse:
     if "more" in request.POST:
         return _with_more_lines(request)
     form, lines = ComparisonForm(request.project, request.POST), CandidateFormSet(request.POST)
-    grader = GraderForm(_grader(request.POST), request.POST)
+    grader = GraderForm(_grader(request, request.POST), request.POST)
     if all([form.is_valid(), lines.is_valid(), grader.is_valid()]):
         spec = form.spec(specs_of(lines), grader.settings())
         try:
@@ -81,7 +82,8 @@ def new_comparison(request: ProjectRequest) -> HttpResponse:
 @project_page(Role.EDITOR)
 def grader_settings(request: ProjectRequest) -> HttpResponse:
     """The settings of the grader that was chosen in the form."""
-    return render(request, "evals/parts/grader.html", {"grader": GraderForm(_grader(request.GET))})
+    form = GraderForm(_grader(request, request.GET))
+    return render(request, "evals/parts/grader.html", {"grader": form})
 
 
 @require_safe
@@ -165,7 +167,9 @@ def comparison_cancel(request: ProjectRequest, comparison_id: UUID) -> HttpRespo
 def _comparison(request: ProjectRequest, comparison_id: UUID) -> Comparison:
     rows = Comparison.objects.in_project(request.project)
     return get_object_or_404(
-        rows.select_related("project", "dataset_version__dataset", "job", "created_by"),
+        rows.select_related(
+            "project", "dataset_version__dataset", "job", "created_by", "judge_version__judge"
+        ),
         pk=comparison_id,
     )
 
@@ -182,6 +186,8 @@ def _like(request: ProjectRequest) -> Comparison | None:
 def _grader_form(like: Comparison | None) -> GraderForm:
     if like is None:
         return GraderForm(EXACT)
+    if like.judge_version is not None:
+        return GraderForm(as_grader(like.judge_version))
     return GraderForm(GRADERS.get(like.grader, EXACT), initial=like.grader_settings)
 
 
@@ -195,12 +201,16 @@ def _with_more_lines(request: ProjectRequest) -> HttpResponse:
     typed = typed_lines(request.POST)
     lines = CandidateFormSet(initial=typed)
     lines.extra = min(1, MOST_CANDIDATES - len(typed))
-    return _form_page(request, form, lines, GraderForm.typed(_grader(request.POST), request.POST))
+    return _form_page(
+        request, form, lines, GraderForm.typed(_grader(request, request.POST), request.POST)
+    )
 
 
-def _grader(chosen: QueryDict) -> Grader:
+def _grader(request: ProjectRequest, values: QueryDict) -> Grader:
     """The chosen grader; one that there is not is told of by the form."""
-    return GRADERS.get(chosen.get("grader", ""), EXACT)
+    name = values.get("grader", "")
+    version = chosen(request.project, name)
+    return as_grader(version) if version else GRADERS.get(name, EXACT)
 
 
 def _form_page(

@@ -25,10 +25,15 @@ class ComparisonIn(Shape):
     parameters = serializers.DictField(required=False, default=dict)
     candidates = CandidateIn(many=True)
     grader = serializers.CharField(
-        max_length=40, required=False, default="exact", help_text="A name of GET /api/v1/graders."
+        max_length=40,
+        required=False,
+        default="exact",
+        help_text="A name of GET /api/v1/graders, or judge.",
     )
     grader_settings = serializers.DictField(
-        required=False, default=dict, help_text="As the grader's schema says."
+        required=False,
+        default=dict,
+        help_text="As the grader's schema says; of a judge {judge: NAME, version: 3}.",
     )
     pass_mark = serializers.FloatField(
         required=False,
@@ -87,6 +92,10 @@ class ComparisonOut(Shape):
     grader = serializers.CharField()
     grader_settings = serializers.DictField()
     pass_mark = serializers.FloatField()
+    judge_version = serializers.IntegerField(
+        source="judge_version.number", default=None, allow_null=True,
+        help_text="Of the judge that `grader_settings` name.",
+    )  # fmt: skip
     state = serializers.CharField(source="job.state", default=None)
     done = serializers.IntegerField(source="job.done", default=None)
     total = serializers.IntegerField(source="job.total", default=None)

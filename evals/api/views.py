@@ -66,4 +66,4 @@ def comparison(request: Request, comparison_id: str) -> Response:
 
 def _comparisons(request: Request) -> ComparisonQuerySet:
     found = Comparison.objects.in_project(project_of(request))
-    return found.select_related("dataset_version__dataset", "job")
+    return found.select_related("dataset_version__dataset", "job", "judge_version")

@@ -131,9 +131,15 @@ INSTALLED_APPS = [
     "requests_log.datasets",
     "requests_log.review",
     "evals",
+    "evals.judges",
+    "evals.online",
+    "evals.pipelines",
+    "evals.human",
+    "evals.documents",
     "finetunes",
     "workbench.gateway",
     "workbench.shell",
+    "workbench.shell.playground",
 ]
 
 MIDDLEWARE = [
@@ -224,7 +230,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
-    "ENUM_NAME_OVERRIDES": {"PromptKindEnum": "prompts.models.Prompt.Kind"},
+    "ENUM_NAME_OVERRIDES": {
+        "PromptKindEnum": "prompts.models.Prompt.Kind",
+        "ConnectionKindEnum": "workbench.providers.models.Connection.Kind",
+    },
 }
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))

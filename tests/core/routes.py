@@ -19,7 +19,13 @@ SAMPLES = {
     "model_name": "sample",
     "alias_name": "production",
 }
-NAMED_SAMPLES = {"name": "sample", "alias": "production", "part": "request"}
+NAMED_SAMPLES = {
+    "name": "sample",
+    "alias": "production",
+    "part": "request",
+    "position": "7",
+    "step": "0",
+}
 CONVERTER = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
 GROUP = re.compile(r"\(\?P<(\w+)>(?:[^()\[\]]|\[[^\]]*\])*\)")
 FOREIGN_ACCESS = {"schema": "anybody"}

@@ -104,11 +104,14 @@ def _set_up(page: Page, url: str) -> None:
 
 def _connect(page: Page, provider_url: str) -> None:
     page.goto(page.url + "settings/connections/new/")
+    page.get_by_role("link", name="Another provider").click()
     page.get_by_label("Name").fill("acme")
     page.get_by_label("Address").fill(provider_url)
     page.get_by_label("Credential").fill("secret")
     page.get_by_label("Allow the private network").check()
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("heading", name="acme")).to_be_visible()
+    page.get_by_role("link", name="Connections", exact=True).click()
     expect(page.locator("#content")).to_contain_text("acme")
 
 

@@ -104,7 +104,7 @@ def _promote(api: Api, name: str, made: dict[str, Any]) -> None:
 
 def _connect(visitor: Visitor, url: str) -> None:
     page = visitor.send(
-        "/p/place-names/settings/connections/new/",
+        "/p/place-names/settings/connections/new/?provider=other",
         name="slow",
         base_url=url,
         credential="secret",

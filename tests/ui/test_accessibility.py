@@ -12,13 +12,27 @@ from django.test import Client
 from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
+from evals.human.actions import finish_study
+from evals.human.rating import Said
 from requests_log.datasets.actions import add_examples, freeze_version
 from tests.conftest import Cast
 from tests.curate.factories import NOON, make_dataset, make_request, make_requests, make_row
+from tests.evals.human.factories import (
+    ALL_ANSWERED,
+    EVERY_KIND,
+    judge,
+    make_rating_study,
+    make_side_by_side,
+)
+from tests.evals.judges.factories import make_judge
+from tests.evals.online.test_running import make_monitor, measured
+from tests.evals.pipelines.factories import make_pipeline
+from tests.evals.pipelines.factories import make_run as make_pipeline_run
 from tests.journeys.browsing import CHROMIUM, Watch, browser, crawl
 from tests.prompts.factories import CHAT, make_prompt, make_version, point
 from tests.registry.factories import make_model, make_run
 from workbench.core.models import Job
+from workbench.providers.actions import save_connection
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 FAULTS = """async (rules) => {
@@ -57,9 +71,21 @@ def project_with_everything(
     make_model(cast.project, versions=2)
     prompt = make_prompt(cast.project, "support/triage", CHAT, description="Sorts", tags=["a"])
     make_version(prompt, CHAT[2:], settings={"temperature": 0})
+    make_judge(cast.project)
     point(prompt, "production", 1)
     point(prompt, "production", 2)
     make_run(cast.project, dataset_version=version)
+    make_pipeline_run(make_pipeline(cast.project))
+    measured(make_monitor(cast.project, alert_below=0.9))
+    save_connection(
+        cast.project, name="openai", base_url="https://api.openai.com/v1", by=cast.alice,
+        model_names=["gpt-4o", "unheard-of"],
+    )  # fmt: skip
+    rated = make_rating_study(cast.project, EVERY_KIND, rows=1, per_item=2)
+    for by in (cast.alice, cast.bob):
+        judge(rated, by, *[Said(ALL_ANSWERED)] * 2)
+    finish_study(rated, at=NOON)
+    judge(make_side_by_side(cast.project, rows=2), cast.alice, Said(choice="left"))
     Job.objects.create(project=cast.project, kind="test", title="Something long", total=9, done=3)
 
 

@@ -63,6 +63,33 @@ def test_a_strangers_project_is_not_there(cast: Cast, alice: Client) -> None:
     assert "There is no such page" in page.content.decode()
 
 
+def test_what_is_not_there_is_said_within_the_project_to_its_members_alone(
+    cast: Cast, alice: Client
+) -> None:
+    charlie = Client()
+    charlie.force_login(cast.charlie)
+    nowhere = f"{_base(cast)}no/such/page/"
+
+    answers = [client.get(nowhere) for client in (alice, charlie, Client())]
+
+    assert [answer.status_code for answer in answers] == [404, 404, 404]
+    assert [f'href="{_base(cast)}log/"' in one.content.decode() for one in answers] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_a_viewer_is_not_led_to_keys_that_only_editors_make(cast: Cast, alice: Client) -> None:
+    victor = Client()
+    victor.force_login(cast.victor)
+    keys = f'href="{_base(cast)}settings/keys/"'
+
+    for path in ("", "settings/"):
+        assert keys in alice.get(_base(cast) + path).content.decode()
+        assert keys not in victor.get(_base(cast) + path).content.decode()
+
+
 def test_sign_in_says_what_is_wrong(cast: Cast) -> None:
     page = Client().post("/sign-in/", {"email": cast.alice.email, "password": "wrong"})
 

@@ -162,6 +162,18 @@ def test_a_long_text_is_folded_and_nothing_of_it_is_lost() -> None:
     assert f"{len(part.rest):,} more of 10,000 characters" in page
 
 
+def test_instructions_are_folded_earlier_than_what_people_say() -> None:
+    text = "Be kind. " * 200
+
+    turns = read_turns([{"role": role, "content": text} for role in ("system", "user")])
+
+    (told,), (asked,) = (turn.parts for turn in turns)
+    assert isinstance(told, Text)
+    assert isinstance(asked, Text)
+    assert (told.head + told.rest, asked.head) == (text, text)
+    assert len(told.head) <= 500
+
+
 def test_a_page_holds_no_more_than_it_can_and_says_so() -> None:
     turns = read_turns([{"role": "user", "content": "x" * 700_000} for _ in range(3)])
 

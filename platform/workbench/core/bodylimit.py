@@ -17,7 +17,10 @@ MOST_BYTES = 25 << 20
 MOST_BYTES_OF_ROWS = 64 << 20
 MOST_BYTES_OF_FILE = 256 << 20
 _ROWS = re.compile(r"/api/v1/datasets/[^/]+/examples/?")
-_FILES = re.compile(r"/api/v1/(datasets/[^/]+/)?imports/?|/p/[^/]+/(log|datasets/[^/]+)/imports/")
+_FILES = re.compile(
+    r"/api/v1/(datasets/[^/]+/)?imports/?|/p/[^/]+/(log|datasets/[^/]+)/imports/"
+    r"|/api/v1/documents/?|/p/[^/]+/evals/documents/send/"
+)
 
 
 def bounded(app: App) -> App:

@@ -15,6 +15,10 @@ from typing import Any
 FOLDED_FROM = 4_000
 """Characters; a longer text shows its start and folds the rest."""
 HEAD = 1_500
+INSTRUCTIONS_FOLDED_FROM = 1_500
+INSTRUCTIONS_HEAD = 500
+"""The same of what the system says, which is the same in every request."""
+_INSTRUCTIONS = ("system", "developer")
 MOST_SHOWN = 1_000_000
 """Characters of all messages together that a page holds; the rest is in the raw body."""
 MOST_INLINE = 400_000
@@ -88,11 +92,19 @@ class _Room:
 
     def __init__(self) -> None:
         self._left = MOST_SHOWN
+        self._role = ""
+
+    def enter(self, role: str) -> None:
+        """What follows is said by this role."""
+        self._role = role
 
     def text(self, text: str) -> Text:
         shown = text[: self._left]
         self._left -= len(shown)
-        head = shown if len(shown) <= FOLDED_FROM else shown[: _start(shown)]
+        instructs = self._role in _INSTRUCTIONS
+        most = INSTRUCTIONS_FOLDED_FROM if instructs else FOLDED_FROM
+        start = INSTRUCTIONS_HEAD if instructs else HEAD
+        head = shown if len(shown) <= most else shown[: _start(shown, start)]
         return Text(head, shown[len(head) :], len(text) - len(shown))
 
 
@@ -116,6 +128,7 @@ def read_turns(messages: object) -> list[Turn]:
 
 
 def _turn(message: Message, room: _Room) -> Turn:
+    room.enter(_word(message.get("role")))
     parts, thoughts = _content(message.get("content"), room)
     for name in ("reasoning_content", "reasoning"):
         if isinstance(message.get(name), str) and message[name]:
@@ -239,13 +252,13 @@ def _size(data: object) -> str:
     return f"{many:,} bytes" if many < 10_000 else f"{many / 1000:,.0f} kB"
 
 
-def _start(text: str) -> int:
+def _start(text: str, most: int) -> int:
     """Where the start of a long text ends: at a line's or a word's end, if one is near."""
     for mark in ("\n", " "):
-        found = text.rfind(mark, HEAD // 2, HEAD)
+        found = text.rfind(mark, most // 2, most)
         if found > 0:
             return found + 1
-    return HEAD
+    return most
 
 
 def _word(value: object) -> str:

@@ -10,6 +10,8 @@ from decimal import Decimal
 from django.db.models import Max, Q, QuerySet
 from django.urls import reverse
 
+from evals.online.models import Alert
+from evals.online.reading import open_alerts
 from finetunes.models import Alias, AliasMove, TrainingRun
 from finetunes.progress import share_of
 from requests_log.datasets.models import Dataset, Example
@@ -82,6 +84,7 @@ class Overview:
     runs: list[RunningRun]
     promotions: list[Promotion]
     jobs: list[Job]
+    alerts: list[Alert]
 
     @property
     def logged_week(self) -> int:
@@ -105,6 +108,7 @@ def overview(project: Project, *, at: datetime) -> Overview:
         runs=[_run(project, run) for run in unfinished.newest_first()[:LISTED]],
         promotions=_promotions(project),
         jobs=list(Job.objects.in_project(project).unfinished().newest_first()[:LISTED]),
+        alerts=open_alerts(project)[:LISTED],
     )
 
 

@@ -24,6 +24,7 @@ PAGES = (
     ("New dataset", "datasets/new/"),
     ("New fine-tune", "tunes/new/"),
     ("New comparison", "evals/new/"),
+    ("New judge", "evals/judges/new/"),
     ("Import a model", "import-model/"),
     ("Members", "settings/"),
     ("API keys", "settings/keys/"),

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import asdict
 
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from workbench.core.access import ProjectRequest, UserRequest, open_page, project_page, signed_in
+from workbench.core.access import (
+    ProjectRequest,
+    UserRequest,
+    enter_project,
+    open_page,
+    project_page,
+    signed_in,
+)
 from workbench.core.actions import create_project
 from workbench.core.models import Job, Project, Role, User
 from workbench.core.paging import page_of
@@ -114,6 +123,11 @@ def form_expired(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What is not there is said within the project it was looked for in, for its members."""
+    found = re.match(r"/p/([\w-]+)/", request.path)
+    if found and not hasattr(request, "project") and request.user.is_authenticated:
+        with suppress(Http404):
+            enter_project(request, found[1], Role.VIEWER)
     return _error(request, 404)
 
 

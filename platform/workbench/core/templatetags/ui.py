@@ -343,6 +343,12 @@ def initials(name: object) -> str:
 
 
 @register.filter
+def entry(names: Mapping[str, object], key: str) -> object:
+    """What a mapping holds under a key; the key itself when it holds nothing."""
+    return names.get(key, key)
+
+
+@register.filter
 def level_tone(level: str) -> str:
     """The hue of a message's level: Django's words (success, warning, error), or a hue itself."""
     return {"success": "good", "warning": "warn", "error": "bad"}.get(level, level or "live")

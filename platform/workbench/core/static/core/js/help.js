@@ -1,9 +1,9 @@
 // The list of keys (`?`), gathered from what is on the page at that moment.
 
 const ROW_KEYS = [
-  ["j", "Next row"], ["k", "Previous row"], ["Enter", "Open the row"], ["x", "Select the row"],
-  ["shift+x", "Select up to here"],
+  ["j", "Next row"], ["k", "Previous row"], ["Enter", "Open the row"],
 ];
+const SELECT_KEYS = [["x", "Select the row"], ["shift+x", "Select up to here"]];
 
 const usable = (found) => found.checkVisibility() && !found.disabled;
 
@@ -21,7 +21,7 @@ function helpGroups() {
   if (document.querySelector("[data-query]")) anywhere.unshift(["/", "Edit the query"]);
   if (document.querySelector("[data-complete]")) anywhere.unshift(["Ctrl Space", "Complete the query"], ["Tab", "Take the first offer, in the query"]);
   if (document.querySelector("#facets > *")) anywhere.unshift(["f", "Facets"]);
-  const groups = [["On this page", here], ["Rows", document.querySelector("[data-row]") ? ROW_KEYS : []], ["Go to", places], ["Anywhere", anywhere]];
+  const groups = [["On this page", here], ["Rows", [...(document.querySelector("[data-row]") ? ROW_KEYS : []), ...(document.querySelector("[data-select]") ? SELECT_KEYS : [])]], ["Go to", places], ["Anywhere", anywhere]];
   return groups.filter(([, lines]) => lines.length).map(([name, lines]) => helpGroup(name, new Map(lines)));
 }
 
