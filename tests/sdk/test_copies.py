@@ -96,7 +96,7 @@ class Number(float):
 @pytest.mark.parametrize(
     "odd",
     [
-        object(),
+        pytest.param(object(), id="object"),
         {1, 2},
         bytearray(b"x"),
         Text("x"),
