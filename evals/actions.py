@@ -12,7 +12,7 @@ from evals.graders.base import BadSettings
 from evals.graders.registry import complete, grader_named
 from evals.jobs import RUN_COMPARISON
 from evals.judges.actions import version_of
-from evals.models import JUDGE, Candidate, Comparison
+from evals.models import JUDGE, Candidate, Cell, Comparison
 from requests_log.datasets.models import DatasetVersion
 from workbench.core.errors import DomainError, InvalidInput
 from workbench.core.models import Project, User
@@ -28,6 +28,12 @@ class NothingToCompareOn(DomainError):
     """The split holds no row."""
 
     code = "nothing_to_compare_on"
+
+
+class NothingToResume(DomainError):
+    """There is nothing left to ask, or it is being asked."""
+
+    code = "nothing_to_resume"
 
 
 @dataclass(frozen=True)
@@ -87,12 +93,36 @@ def start_comparison(
             )
             for n, c in enumerate(candidates)
         )
-        comparison.job = RUN_COMPARISON.enqueue(
-            project=project, title=f"Compare: {comparison.name}", by=by,
-            payload={"comparison": str(comparison.pk)}, total=rows * len(candidates),
-        )  # fmt: skip
-        comparison.save(update_fields=["job"])
+        _queue(comparison, by=by)
     return comparison
+
+
+def resume_comparison(comparison: Comparison, *, by: User | None) -> Comparison:
+    """Ask for the answers that are missing and those that failed. A candidate whose answer only
+    the judge failed on is not asked again.
+
+    Raises:
+        NothingToResume: it still works, or every answer is there and graded.
+    """
+    with transaction.atomic():
+        found = Comparison.objects.select_for_update().get(pk=comparison.pk)
+        if found.job is not None and not found.job.is_finished:
+            raise NothingToResume("The comparison is still working. Wait, or cancel it first.")
+        graded = Cell.objects.of_comparison(found).graded().count()
+        if graded == found.rows * found.candidates.count():
+            raise NothingToResume("Every answer is there and graded. Nothing is left to ask.")
+        found.finished_at = None
+        _queue(found, by=by)
+    return found
+
+
+def _queue(comparison: Comparison, *, by: User | None) -> None:
+    comparison.job = RUN_COMPARISON.enqueue(
+        project=comparison.project, title=f"Compare: {comparison.name}", by=by,
+        payload={"comparison": str(comparison.pk)},
+        total=comparison.rows * comparison.candidates.count(),
+    )  # fmt: skip
+    comparison.save(update_fields=["job", "finished_at"])
 
 
 def _check(

@@ -118,6 +118,10 @@ class CellQuerySet(models.QuerySet["Cell"]):
     def graded(self) -> Self:
         return self.filter(error="")
 
+    def unanswered(self) -> Self:
+        """Failed before there was an answer; where there is one, its grader failed."""
+        return self.exclude(error="").filter(milliseconds=None)
+
 
 class Cell(models.Model):
     """One candidate's answer to one row; kept, so that a resumed comparison asks nothing twice."""

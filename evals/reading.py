@@ -63,6 +63,12 @@ class ComparisonReading:
         return self.cells - sum(s.answered + s.failures for s in self.summaries)
 
     @property
+    def can_resume(self) -> bool:
+        """Something failed or was never asked, and nobody asks for it now."""
+        failed = sum(one.failures for one in self.summaries)
+        return not self.is_working and bool(failed or self.missing)
+
+    @property
     def is_blank(self) -> bool:
         """Nobody was asked, and nobody will be."""
         return not self.is_working and self.missing == self.cells

@@ -32,6 +32,8 @@ RENEW_SECONDS = 30.0
 OURS = frozenset({"weight", "reasoning_content"})
 ENGINE_SECONDS = 120.0
 ENGINE_POLL_SECONDS = 0.5
+JUDGED = ("score", "error", "judgement", "judge_input_tokens", "judge_output_tokens")
+"""The columns of a cell that a judge fills in."""
 NOT_ASKED = "Not asked, as no answer to this row can be graded."
 Report = Callable[[int, int | None, str], None]
 
@@ -44,7 +46,11 @@ class NoAnswers(DomainError):
 
 @dataclass(frozen=True)
 class Row:
-    """A frozen row as a question and the answer that was expected."""
+    """A frozen row as a question and the answer that was expected.
+
+    `kept` is a cell whose answer is there and only its judge failed: the candidate is not asked
+    again.
+    """
 
     position: int
     content_id: int
@@ -52,6 +58,7 @@ class Row:
     expected: str
     tools: list[Any]
     expected_message: dict[str, Any]
+    kept: Cell | None = None
 
     def graded_as(self, answer: str, message: dict[str, Any]) -> Answered:
         """What a grader is given of an answer to it."""
@@ -63,13 +70,15 @@ class Row:
 def run_comparison(comparison: Comparison, *, report: Report) -> dict[str, Any]:
     """Ask for the missing cells of every candidate; returns how many were asked.
 
+    What failed before is asked again. Where only the judge failed, only the judge is.
+
     Raises:
         NoAnswers: a candidate failed on every row; the sentence carries its first error.
     """
     candidates = list(comparison.candidates.order_by("position"))
     total = comparison.rows * len(candidates)
     done = Cell.objects.of_comparison(comparison).graded().count()
-    Cell.objects.of_comparison(comparison).exclude(error="").delete()
+    _forget_failures(comparison)
     asked = 0
     judge = _judge_of(comparison, partial(report, done, total))
     for candidate in candidates:
@@ -83,12 +92,28 @@ def run_comparison(comparison: Comparison, *, report: Report) -> dict[str, Any]:
         )
         with closing(_answers(comparison, candidate, endpoint, judge)) as answers:
             for cells in answers:
-                Cell.objects.bulk_create(cells, ignore_conflicts=True)
+                _store(cells)
                 asked, done = asked + len(cells), done + len(cells)
                 report(done, total, f"Asking {candidate.label}")
         _require_answers(candidate)
     Comparison.objects.filter(pk=comparison.pk).update(finished_at=timezone.now())
     return {"asked": asked, "cells": total}
+
+
+def _forget_failures(comparison: Comparison) -> None:
+    """Answers that only lack their judge's verdict are paid for, and stay."""
+    failed = Cell.objects.of_comparison(comparison).exclude(error="")
+    if comparison.judge_version is not None:
+        failed = failed.unanswered()
+    failed.delete()
+
+
+def _store(cells: list[Cell]) -> None:
+    """Write what came in: new cells, and new verdicts on cells that were there."""
+    judged = [cell for cell in cells if cell.pk]
+    Cell.objects.bulk_create([cell for cell in cells if not cell.pk], ignore_conflicts=True)
+    if judged:
+        Cell.objects.bulk_update(judged, JUDGED)
 
 
 def _priced_name(endpoint: Endpoint) -> str:
@@ -184,6 +209,11 @@ async def _cell(
     parameters: dict[str, Any],
     by: Scorer,
 ) -> Cell:
+    if row.kept is not None:
+        answer = row.kept.answer
+        message = {"role": "assistant", "content": answer}
+        _grade(row.kept, await by.score(row.graded_as(answer, message)))
+        return row.kept
     cell = Cell(candidate=candidate, position=row.position, content_id=row.content_id)
     # before anything is paid for
     if problem := await by.why_not(row.graded_as(row.expected, row.expected_message)):
@@ -204,33 +234,40 @@ async def _cell(
 
 def _grade(cell: Cell, scored: Scored) -> None:
     cell.score = scored.score
-    if scored.error:
-        cell.error = _storable(f"Answered, but not graded. {scored.error}")[:2000]
+    failed = f"Answered, but not graded. {scored.error}" if scored.error else ""
+    cell.error = _storable(failed)[:2000]
     cell.judgement = _storable_json(scored.judgement)
-    cell.judge_input_tokens = scored.input_tokens
-    cell.judge_output_tokens = scored.output_tokens
+    cell.judge_input_tokens = _both(cell.judge_input_tokens, scored.input_tokens)
+    cell.judge_output_tokens = _both(cell.judge_output_tokens, scored.output_tokens)
+
+
+def _both(before: int | None, now: int | None) -> int | None:
+    """What a judge took that was asked before; None where nobody counted."""
+    return now if before is None else before + (now or 0)
 
 
 def _missing(comparison: Comparison, candidate: Candidate) -> Iterator[list[Row]]:
-    """The candidate's unanswered rows, a chunk at a time, in the frozen order."""
-    answered = set(candidate.cells.values_list("position", flat=True))
+    """The candidate's unanswered rows, a chunk at a time, in the frozen order; and those whose
+    answer was not judged."""
+    answered = set(candidate.cells.graded().values_list("position", flat=True))
     rows = VersionRow.objects.filter(
         version=comparison.dataset_version, split=comparison.split
     ).order_by("position")
     wanted = rows.values_list("position", flat=True)[: comparison.rows]
     left = [position for position in wanted if position not in answered]
     for start in range(0, len(left), CHUNK):
-        chunk = rows.filter(position__in=left[start : start + CHUNK])
-        yield [_row(row) for row in chunk.select_related("content")]
+        positions = left[start : start + CHUNK]
+        kept = {cell.position: cell for cell in candidate.cells.filter(position__in=positions)}
+        chunk = rows.filter(position__in=positions).select_related("content")
+        yield [_row(row, kept.get(row.position)) for row in chunk]
 
 
-def _row(row: VersionRow) -> Row:
+def _row(row: VersionRow, kept: Cell | None) -> Row:
     body = row.content.body
     *context, last = body["messages"]
     asked = [{k: v for k, v in message.items() if k not in OURS} for message in context]
-    return Row(
-        row.position, row.content_id, asked, answer_text(last), body.get("tools") or [], last
-    )
+    tools = body.get("tools") or []
+    return Row(row.position, row.content_id, asked, answer_text(last), tools, last, kept)
 
 
 def _tools(row: Row) -> dict[str, Any]:
@@ -302,6 +339,13 @@ def _require_answers(candidate: Candidate) -> None:
     failed = candidate.cells.exclude(error="").order_by("position").first()
     if failed is not None and failed.error.startswith(NOT_ASKED):
         raise NoAnswers(f"{failed.error} So it is with every row: choose another grader.")
+    if failed is not None and failed.milliseconds is not None:
+        raise NoAnswers(
+            f"No answer of {candidate.label} could be graded. {failed.error} Check the grader, "
+            "then go on: nobody is asked again whose answer is there."
+            if candidate.comparison.judge_version_id
+            else f"No answer of {candidate.label} could be graded. {failed.error}"
+        )
     raise NoAnswers(
         f"{candidate.label} answered no row. {failed.error if failed else ''} "
         "Check the model ref, then start the comparison again."

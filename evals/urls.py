@@ -19,4 +19,5 @@ urlpatterns = [
     path(f"{ONE}report.html", views.comparison_export, {"form": "html"}, name="report"),
     path(f"{ONE}report.json", views.comparison_export, {"form": "json"}, name="report-json"),
     path(f"{ONE}cancel/", views.comparison_cancel, name="cancel"),
+    path(f"{ONE}resume/", views.comparison_resume, name="resume"),
 ]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from evals.actions import MOST_CANDIDATES, start_comparison
+from evals.actions import MOST_CANDIDATES, resume_comparison, start_comparison
 from evals.export import as_html, as_json
 from evals.forms import CandidateFormSet, ComparisonForm, as_asked, specs_of, typed_lines
 from evals.grader_forms import GraderForm
@@ -161,6 +161,14 @@ def comparison_cancel(request: ProjectRequest, comparison_id: UUID) -> HttpRespo
     comparison = _comparison(request, comparison_id)
     if comparison.job is not None:
         cancel_job(comparison.job, at=timezone.now())
+    return redirect("evals:comparison", request.project.slug, comparison_id)
+
+
+@require_POST
+@project_page(Role.EDITOR)
+def comparison_resume(request: ProjectRequest, comparison_id: UUID) -> HttpResponse:
+    """Ask again for what failed or is missing."""
+    resume_comparison(_comparison(request, comparison_id), by=request.user)
     return redirect("evals:comparison", request.project.slug, comparison_id)
 
 

@@ -12,4 +12,5 @@ urlpatterns = [
     re_path(r"^graders/?$", views.graders, name="graders"),
     re_path(r"^comparisons/?$", views.comparisons, name="comparisons"),
     re_path(rf"^comparisons/(?P<comparison_id>{UUID})/?$", views.comparison, name="comparison"),
+    re_path(rf"^comparisons/(?P<comparison_id>{UUID})/resume/?$", views.resume, name="resume"),
 ]

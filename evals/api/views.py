@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from evals.actions import CandidateSpec, Grading, start_comparison
+from evals.actions import CandidateSpec, Grading, resume_comparison, start_comparison
 from evals.api import serializers as shapes
 from evals.graders.registry import GRADERS
 from evals.models import Comparison, ComparisonQuerySet
@@ -62,6 +62,16 @@ def comparison(request: Request, comparison_id: str) -> Response:
     """One comparison with a summary of every candidate."""
     found = get_object_or_404(_comparisons(request), pk=comparison_id)
     return Response(shapes.ComparisonResultOut(found).data)
+
+
+@extend_schema(request=None, responses=shapes.ComparisonOut)
+@endpoint(POST=Scope.WRITE)
+def resume(request: Request, comparison_id: str) -> Response:
+    """Ask for what is missing and what failed; a candidate whose answer is there is not asked
+    again where only its judge failed."""
+    found = get_object_or_404(_comparisons(request), pk=comparison_id)
+    resumed = resume_comparison(found, by=key_of(request).created_by)
+    return Response(shapes.ComparisonOut(resumed).data)
 
 
 def _comparisons(request: Request) -> ComparisonQuerySet:

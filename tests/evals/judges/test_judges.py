@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from evals.actions import Grading
+from evals.actions import Grading, NothingToResume, resume_comparison
 from evals.export import as_html
 from evals.judges.actions import Archived, NameTaken, archive, save_version
 from evals.judges.models import Judge, JudgeVersion
@@ -129,6 +129,43 @@ def test_a_judge_that_gives_no_verdict_fails_the_cell_and_keeps_what_it_said(
     assert cell.judgement is not None
     assert cell.judgement["raw"] == "Fine!"
     assert cell.judge_input_tokens == 14
+
+
+def test_who_answered_is_not_asked_again_where_only_the_judge_failed(
+    cast: Cast, provider: Provider, alice: Client
+) -> None:
+    provider.rules["judge"] = lambda asked: "Fine!" if "Question 2" in asked else agrees(asked)
+    comparison = judged(cast, provider)
+    run(comparison)
+    page = f"/p/{cast.project.slug}/evals/{comparison.pk}/"
+    assert "Ask again what failed" in alice.get(page).content.decode()
+    provider.rules["judge"] = agrees
+    provider.asked.clear()
+
+    sent = alice.post(f"{page}resume/")
+    comparison.refresh_from_db()
+    job = run(comparison)
+
+    assert (sent.status_code, job.state) == (302, "succeeded")
+    assert [model for model, _ in provider.asked] == ["judge", "judge"]
+    assert [(one.score and one.score.mean, one.failures) for one in summaries(comparison)] == [
+        (1, 0),
+        (0, 0),
+    ]
+    cell = Cell.objects.get(candidate__label="good", answer="Answer 2")
+    assert (cell.error, cell.judge_input_tokens) == ("", 7 + 14)
+    assert "Ask again" not in alice.get(page).content.decode()
+
+
+def test_a_comparison_without_gaps_is_not_resumed(cast: Cast, provider: Provider) -> None:
+    make_connection(cast.project, provider.url)
+    comparison = make_comparison(cast.project)
+    with pytest.raises(NothingToResume, match="still working"):
+        resume_comparison(comparison, by=None)
+    run(comparison)
+
+    with pytest.raises(NothingToResume, match="Nothing is left"):
+        resume_comparison(comparison, by=None)
 
 
 def test_the_judge_s_version_is_the_one_that_was_named(cast: Cast, provider: Provider) -> None:
