@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -17,11 +17,15 @@ from django.db import transaction
 
 from evals.pipelines.models import Call, Cell, Row, Run
 from evals.pipelines.steps.grading import message_of, text_of
+from prompts.rendering import mustache
+from prompts.rendering.problems import BadTemplate
 from requests_log.datasets.canonical import BadRow, ReadyExample, read_row
 from requests_log.datasets.models import Dataset, Example
 from requests_log.datasets.storing import Incoming, store
+from requests_log.datasets.tags import read_tags, written
 from requests_log.feedback.correcting import NothingChanged, correct_answer, read_message
 from requests_log.feedback.scoring import ScoreExists, read_opinion, read_source, record_score
+from requests_log.tagging import MAX_VALUE, read_tagging
 from workbench.core.errors import DomainError, InvalidInput, NotFound
 from workbench.core.models import User
 
@@ -35,7 +39,8 @@ class Wanted:
     """What to make: `answer` is the step (or column) that holds the answer, score, or best-of.
 
     `question` is a step or column that is asked in the example; left out, the row's messages or
-    those that were sent. `dataset` is where examples go, `name` what scores are called.
+    those that were sent. `dataset` is where examples go, `name` what scores are called. `tags` are
+    what examples are tagged with; their values may hold {{variables}} of the row.
     """
 
     to: str
@@ -43,6 +48,7 @@ class Wanted:
     question: str = ""
     dataset: UUID | None = None
     name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,24 @@ def check_wanted(run: Run, wanted: Wanted) -> None:
             raise InvalidInput(f"There is no step or column “{name}”. There are: {_listed(known)}.")
     if wanted.to in (DATASET, PAIRS) and wanted.dataset is None:
         raise InvalidInput("dataset: say which dataset the examples go to.")
+    _check_tags(wanted.tags, known)
+
+
+def _check_tags(tags: Mapping[str, str], known: Sequence[str]) -> None:
+    """
+    Raises:
+        InvalidInput: a tag is none, or takes a variable that there is not.
+    """
+    for name, value in read_tags(written(*tag) for tag in tags.items()).items():
+        try:
+            taken = [path.partition(".")[0] for path in mustache.paths_in(value)]
+        except BadTemplate as problem:
+            raise InvalidInput(f"The tag “{name}”: {problem.sentence}") from problem
+        if unknown := sorted(set(taken) - set(known)):
+            raise InvalidInput(
+                f"The tag “{name}” takes “{unknown[0]}”, which no step or column is called. "
+                f"There are: {_listed(known)}."
+            )
 
 
 def make_results(
@@ -146,7 +170,10 @@ def _add(dataset: Dataset, chunk: Sequence[Finished], wanted: Wanted) -> Counter
         except BadRow as problem:
             counts[problem.code] += 1
             continue
-        incoming.append(Incoming(example, Example.Provenance.TEACHER, one.row.request_id))
+        made = Example.Provenance.TEACHER
+        incoming.append(
+            Incoming(example, made, one.row.request_id, tags=_tags(wanted.tags, one.values))
+        )
     added = store(dataset, incoming)
     return counts + Counter(added=added, duplicates=len(incoming) - added)
 
@@ -163,6 +190,15 @@ def _example(one: Finished, wanted: Wanted) -> ReadyExample:
             raise BadRow("no_pair", f"{wanted.answer} holds no best and worst answer.")
         row["rejected"] = message_of(answer["worst"])
     return read_row(row)
+
+
+def _tags(tags: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of one row; a value that the row does not hold leaves its tag out."""
+    found: dict[str, str] = {}
+    for name, value in tags.items():
+        if not mustache.missing_in(value, values):
+            found[name] = read_tagging(name, mustache.render(value, values)[:MAX_VALUE]).value or ""
+    return found
 
 
 def _correct(run: Run, one: Finished, wanted: Wanted, by: User | None, at: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from requests_log.datasets.hygiene.models import Fix
 from requests_log.datasets.models import Dataset, DatasetVersion, Example
 from requests_log.datasets.splits import heldout_share, threshold
 from requests_log.datasets.storing import CHUNK, Incoming, store
+from requests_log.datasets.tags import in_words
 from workbench.core.errors import DomainError, InvalidInput
 from workbench.core.models import Project, User
 
@@ -163,27 +164,31 @@ def freeze_version(
     split: tuple[float, float] = (90, 10),
     notes: str = "",
     filter_text: str = "",
+    tags: Mapping[str, str] | None = None,
 ) -> DatasetVersion:
     """Write down which contents the dataset holds now, each on its side of the split.
 
-    `split` is (train %, held-out %). Freezing the same contents again gives a new number with the
-    same content hash.
+    `split` is (train %, held-out %). With `tags`, only examples that have all of them; the
+    version's filter text then begins with them. Freezing the same contents again gives a new
+    number with the same content hash.
 
     Raises:
-        NothingToFreeze: the dataset has no examples.
+        NothingToFreeze: the dataset has no examples, or none with these tags.
         InvalidInput: the split does not make 100 %.
     """
     share = heldout_share(split)
     with transaction.atomic():
         # FOR UPDATE: whoever adds an example needs a share of this row in order to commit.
         dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
-        facts = freezing.facts_of(dataset, threshold=threshold(share))
+        cut: dict[str, Any] = {"threshold": threshold(share), "tags": tags or {}}
+        facts = freezing.facts_of(dataset, **cut)
         if facts.content_hash is None:
-            raise NothingToFreeze(f"“{dataset}” has no examples yet. Add some, then freeze it.")
+            raise _nothing(dataset, tags or {})
         dataset.versions_made += 1
         dataset.save(update_fields=["versions_made"])
         fixes = Fix.objects.filter(dataset=dataset).in_force().order_by("pk")
-        values: dict[str, Any] = {"notes": notes.strip(), "filter_text": filter_text.strip()}
+        chosen_by = f"{in_words(tags or {})} {filter_text.strip()}".strip()
+        values: dict[str, Any] = {"notes": notes.strip(), "filter_text": chosen_by}
         version = DatasetVersion.objects.create(
             dataset=dataset,
             number=dataset.versions_made,
@@ -196,5 +201,12 @@ def freeze_version(
             created_at=at,
             **values,
         )
-        freezing.write_rows(version, threshold=threshold(share))
+        freezing.write_rows(version, **cut)
     return version
+
+
+def _nothing(dataset: Dataset, tags: Mapping[str, str]) -> NothingToFreeze:
+    if tags:
+        told = in_words(tags)
+        return NothingToFreeze(f"No example of “{dataset}” has {told}. Choose other tags.")
+    return NothingToFreeze(f"“{dataset}” has no examples yet. Add some, then freeze it.")

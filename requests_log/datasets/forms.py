@@ -37,6 +37,13 @@ class FreezeForm(forms.Form):
         initial=10,
         help_text="Kept from training, to judge the model on.",
     )
+    tags = forms.CharField(
+        label="Only those tagged",
+        required=False,
+        max_length=2000,
+        widget=forms.TextInput({"class": "mono", "autocomplete": "off", "list": "example-tags"}),
+        help_text="Such as topic:refunds; several are parted by commas. Left empty, all examples.",
+    )
     filter_text = forms.CharField(
         label="Chosen by",
         required=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db import connection
@@ -14,7 +16,7 @@ SELECT e.content_id, c.sha256, e.fingerprint, e.provenance, e.request_id,
        CASE WHEN {BUCKET_SQL.format("e.fingerprint")} < %s THEN 'heldout' ELSE 'train' END AS split
 FROM datasets_example e
 JOIN datasets_content c ON c.id = e.content_id
-WHERE e.dataset_id = %s
+WHERE e.dataset_id = %s AND e.tags @> %s::jsonb
 """  # noqa: S608 - constants
 _FACTS = f"""
 SELECT count(*) FILTER (WHERE split = 'train'), count(*) FILTER (WHERE split = 'heldout'),
@@ -40,14 +42,21 @@ class Facts:
     content_hash: str | None
 
 
-def facts_of(dataset: Dataset, *, threshold: int) -> Facts:
-    """Count and hash the rows in their frozen order, which is the order of their hashes."""
+def facts_of(dataset: Dataset, *, threshold: int, tags: Mapping[str, str]) -> Facts:
+    """Count and hash the rows in their frozen order, which is the order of their hashes.
+
+    Only examples that have all of the tags are taken.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_FACTS, [threshold, dataset.pk])
+        cursor.execute(_FACTS, [threshold, dataset.pk, _json(tags)])
         return Facts(*cursor.fetchone())
 
 
-def write_rows(version: DatasetVersion, *, threshold: int) -> None:
+def write_rows(version: DatasetVersion, *, threshold: int, tags: Mapping[str, str]) -> None:
     """Write the manifest of a version that was just made."""
     with connection.cursor() as cursor:
-        cursor.execute(_ROWS, [version.pk, threshold, version.dataset_id])
+        cursor.execute(_ROWS, [version.pk, threshold, version.dataset_id, _json(tags)])
+
+
+def _json(tags: Mapping[str, str]) -> str:
+    return json.dumps(dict(tags))

@@ -143,6 +143,11 @@ class ExampleQuerySet(models.QuerySet["Example"]):
     def newest_first(self) -> Self:
         return self.order_by("-pk")
 
+    def tagged(self, tags: Mapping[str, str]) -> Self:
+        """Those that have all of these tags; without tags, all."""
+        # Said twice, so that Postgres looks only through the examples that have tags.
+        return self.exclude(tags={}).filter(tags__contains=dict(tags)) if tags else self
+
     def with_corrected_since(self) -> Self:
         """Adds `is_corrected_since`: what `corrected_since` finds."""
         return self.annotate(is_corrected_since=_corrected_since())
@@ -171,7 +176,7 @@ class Example(models.Model):
     `fingerprint` is the group a split keeps together (see `splits`), `request_id` the logged
     request it came from, `source` and `line` the import and the place in its file. `correction` is
     the number of the request's newest correction when the example was made or last settled; 0 or
-    null when there was none.
+    null when there was none. `tags` are texts by name.
     """
 
     class Provenance(models.TextChoices):
@@ -192,6 +197,7 @@ class Example(models.Model):
     line = models.BigIntegerField(null=True)
     created_at = models.DateTimeField(db_default=Now())
     correction = models.PositiveIntegerField(null=True)
+    tags = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
 
     objects = ExampleQuerySet.as_manager()
 
@@ -201,6 +207,9 @@ class Example(models.Model):
         ]
         indexes = [
             models.Index(fields=["dataset", "-id"], name="example_by_dataset"),
+            models.Index(
+                fields=["dataset", "-id"], name="tagged_example_by_dataset", condition=~Q(tags={})
+            ),
             models.Index(
                 "request_id", name="example_by_request", condition=Q(request_id__isnull=False)
             ),

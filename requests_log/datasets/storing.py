@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
+import msgspec
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
@@ -21,14 +22,14 @@ _TABLE = """
 CREATE TEMP TABLE IF NOT EXISTS datasets_incoming (
     id uuid, request_id uuid, source_id uuid, line bigint, provenance text, fingerprint bytea,
     sha256 bytea, payload bytea, question text, answer text, turns int,
-    prompt_characters int, answer_characters int, correction int
+    prompt_characters int, answer_characters int, correction int, tags text
 ) ON COMMIT DELETE ROWS;
 TRUNCATE datasets_incoming
 """
 _COPY = "COPY datasets_incoming FROM STDIN (FORMAT binary)"
 _TYPES = (
     "uuid", "uuid", "uuid", "int8", "text", "bytea", "bytea", "bytea", "text", "text", "int4",
-    "int4", "int4", "int4",
+    "int4", "int4", "int4", "text",
 )  # fmt: skip
 
 # Ordered by hash: two writers that meet take the same locks in the same order.
@@ -45,17 +46,24 @@ ON CONFLICT (project_id, sha256) DO NOTHING
 # made a moment ago, would read all contents of the project for every two thousand rows.
 _EXAMPLES = """
 INSERT INTO datasets_example (id, dataset_id, content_id, fingerprint, provenance, request_id,
-                              source_id, line, correction)
+                              source_id, line, correction, tags)
 SELECT i.id, %s::uuid,
        (SELECT c.id FROM datasets_content c WHERE c.project_id = %s AND c.sha256 = i.sha256),
-       i.fingerprint, i.provenance, i.request_id, i.source_id, i.line, i.correction
+       i.fingerprint, i.provenance, i.request_id, i.source_id, i.line, i.correction,
+       coalesce(i.tags::jsonb, '{}')
 FROM datasets_incoming i
 ORDER BY i.id
 ON CONFLICT (dataset_id, content_id) DO NOTHING
 RETURNING id
 """
 
-
+# An example that was there before gets the tags as well.
+_TAGS = """
+UPDATE datasets_example e SET tags = e.tags || i.tags::jsonb
+FROM datasets_incoming i
+WHERE e.dataset_id = %s AND i.tags IS NOT NULL AND NOT e.tags @> i.tags::jsonb AND e.content_id =
+    (SELECT c.id FROM datasets_content c WHERE c.project_id = %s AND c.sha256 = i.sha256)
+"""
 _IDS = """
 SELECT sha256, id FROM datasets_content
 WHERE project_id = %s AND sha256 = ANY(ARRAY(SELECT unnest(%s::bytea[])))
@@ -65,7 +73,8 @@ WHERE project_id = %s AND sha256 = ANY(ARRAY(SELECT unnest(%s::bytea[])))
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """An example on its way into a dataset, and where it came from: a logged request (and the
-    number of its newest correction), or a line of an import."""
+    number of its newest correction), or a line of an import. `tags` are also given to an example
+    that is there already."""
 
     example: ReadyExample
     provenance: str
@@ -73,6 +82,7 @@ class Incoming:
     source_id: UUID | None = None
     line: int | None = None
     correction: int | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def store(dataset: Dataset, incoming: Sequence[Incoming]) -> int:
@@ -115,7 +125,10 @@ def _store(cursor: CursorWrapper, dataset: Dataset, some: Sequence[Incoming]) ->
     _copy(cursor, ids, some)
     cursor.execute(_CONTENTS, [dataset.project_id])
     cursor.execute(_EXAMPLES, [dataset.pk, dataset.project_id])
-    return [row[0] for row in cursor.fetchall()]
+    made = [row[0] for row in cursor.fetchall()]
+    if any(one.tags for one in some):
+        cursor.execute(_TAGS, [dataset.pk, dataset.project_id])
+    return made
 
 
 def _copy(cursor: CursorWrapper, ids: Sequence[UUID], some: Sequence[Incoming]) -> None:
@@ -143,4 +156,5 @@ def _columns(id_: UUID, incoming: Incoming) -> tuple[object, ...]:
         found.prompt_characters,
         found.answer_characters,
         incoming.correction,
+        msgspec.json.encode(incoming.tags).decode() if incoming.tags else None,
     )

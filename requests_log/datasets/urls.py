@@ -43,6 +43,7 @@ urlpatterns = [
     path("datasets/<slug:slug>/quality/<slug:name>/", hygiene.findings, name="findings"),
     path("datasets/<slug:slug>/quality/<slug:name>/fix/", hygiene.fix, name="fix"),
     path("datasets/<slug:slug>/evaluation-set/", hygiene.evaluation_set, name="evaluation-set"),
+    path("datasets/<slug:slug>/tag/", views.tag, name="tag"),
     path("datasets/<slug:slug>/remove/", views.remove, name="remove"),
     path("datasets/<slug:slug>/examples/<uuid:example_id>/", views.example, name="example"),
     path(f"{_EXAMPLE}/edit/", examples.edit, name="edit-example"),

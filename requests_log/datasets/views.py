@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib import messages
@@ -18,7 +19,17 @@ from requests_log.datasets.finding import dataset_of
 from requests_log.datasets.forms import DatasetForm, FreezeForm
 from requests_log.datasets.models import Dataset, DatasetVersion, Example
 from requests_log.datasets.picking import add_requests
-from requests_log.selection import chosen, posted
+from requests_log.datasets.tags import (
+    TagCount,
+    ids_of,
+    read_lines,
+    read_tags,
+    tag_counts,
+    tag_examples,
+    written,
+)
+from requests_log.selection import posted
+from requests_log.tagging import read_tagging
 from workbench.core.access import ProjectRequest, project_page
 from workbench.core.errors import InvalidInput
 from workbench.core.models import Role
@@ -50,15 +61,21 @@ def new(request: ProjectRequest) -> HttpResponse:
 @require_GET
 @project_page(Role.VIEWER)
 def dataset(request: ProjectRequest, slug: str) -> HttpResponse:
-    """The examples."""
+    """The examples; `?tag=` (name:value), once or more, shows those that are tagged so."""
     found = dataset_of(request, slug)
     examples = Example.objects.in_dataset(found)
-    rows = examples.select_related("content").defer("content__payload").with_corrected_since()
+    tags = read_tags(request.GET.getlist("tag"))
+    shown = examples.tagged(tags)
+    rows = shown.select_related("content").defer("content__payload").with_corrected_since()
     page = page_of(rows, before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     context = {
         "dataset": found,
         "tab": "examples",
         "page": page,
+        "tags": [TagCount(name, value, 0) for name, value in tags.items()],
+        "tag_counts": tag_counts(found),
+        "total": shown.count() if tags else None,
+        "chosen_by": "\n".join(written(*tag) for tag in tags.items()),
         "corrected": examples.corrected_since(request.project).count(),
     }
     return render(request, "datasets/examples.html", context)
@@ -73,7 +90,8 @@ def versions(request: ProjectRequest, slug: str) -> HttpResponse:
         "dataset": found,
         "tab": "versions",
         "versions": list(listed.newest_first()),
-        "form": FreezeForm(),
+        "form": FreezeForm(initial={"tags": "\n".join(request.GET.getlist("tag"))}),
+        "tag_counts": tag_counts(found),
     }
     return render(request, "datasets/versions.html", context)
 
@@ -93,6 +111,7 @@ def freeze(request: ProjectRequest, slug: str) -> HttpResponse:
         split=(100 - heldout, heldout),
         notes=form.cleaned_data["notes"],
         filter_text=form.cleaned_data["filter_text"],
+        tags=read_lines(form.cleaned_data["tags"]),
     )
     messages.success(request, f"Froze {made}: {made.row_count:,} rows.")
     return redirect("datasets:versions", project=request.project.slug, slug=slug)
@@ -115,9 +134,20 @@ def example(request: ProjectRequest, slug: str, example_id: UUID) -> HttpRespons
 def remove(request: ProjectRequest, slug: str) -> HttpResponse:
     """Take the selected examples out of the dataset."""
     found = dataset_of(request, slug)
-    selection = chosen(at=timezone.now(), ids=request.POST.getlist("ids"))
-    removed = actions.remove_examples(found, ids=selection.ids)
+    removed = actions.remove_examples(found, ids=_selected(request, found))
     messages.success(request, f"Removed {removed:,}. Frozen versions keep theirs.")
+    return refreshed(request, reverse("datasets:dataset", args=[request.project.slug, slug]))
+
+
+@require_POST
+@project_page(Role.EDITOR)
+def tag(request: ProjectRequest, slug: str) -> HttpResponse:
+    """Set a tag on the selected examples, or with `remove` take it off."""
+    found, form = dataset_of(request, slug), request.POST
+    value = None if "remove" in form else form.get("value", "")
+    tagging = read_tagging(form.get("name", ""), value)
+    changed = tag_examples(found, ids=_selected(request, found), tagging=tagging)
+    messages.success(request, f"{tagging.sentence}: {changed:,} examples changed.")
     return refreshed(request, reverse("datasets:dataset", args=[request.project.slug, slug]))
 
 
@@ -142,6 +172,17 @@ def add_selected(request: ProjectRequest) -> HttpResponse:
         target = dataset_of(request, form.get("dataset", ""))
     action = add_requests(target, selection=selection, by=request.user, at=timezone.now())
     return done(request, action, back=reverse("log:list", args=[request.project.slug]))
+
+
+def _selected(request: ProjectRequest, found: Dataset) -> Sequence[UUID]:
+    """The selected examples: these, or all that are tagged so but some."""
+    selection = posted(request.POST, at=timezone.now())
+    if request.POST.get("all") != "1":
+        return selection.ids
+    wanted = request.POST.get("q", "")
+    spared = set(selection.excluded)
+    tags = read_tags(wanted.splitlines())
+    return [pk for pk in ids_of(found, tags) if pk not in spared]
 
 
 @require_GET

@@ -18,7 +18,10 @@ from tests.evals.pipelines.factories import perform_run
 from workbench.core.models import Job
 from workbench.core.queue import perform
 
-TABLE = [{"city": f"City {n}", "answer": f"Land {n}"} for n in range(100)]
+TABLE = [
+    {"city": f"City {n}", "answer": f"Land {n}", "region": ("north", "south")[n % 2]}
+    for n in range(100)
+]
 
 
 def send(api: Client, path: str, body: Any) -> Any:
@@ -63,15 +66,23 @@ def _journey(api: Client, cast: Cast, teacher: Provider) -> None:
     made = send(
         api,
         f"pipeline-runs/{run.pk}/results",
-        {"to": "dataset", "dataset": "lands", "answer": "teacher"},
+        {
+            "to": "dataset",
+            "dataset": "lands",
+            "answer": "teacher",
+            "tags": {"region": "{{region}}", "batch": "first"},
+        },
     )
     perform(Job.objects.get(pk=made["job"]).pk, holder="test")
     assert Job.objects.get(pk=made["job"]).result == {"added": 100}
     assert Example.objects.filter(provenance="teacher").count() == 100
-    frozen = send(api, "datasets/lands/versions", {"heldout": 20})
+    south = api.get("/api/v1/datasets/lands/examples", {"tag": ["region:south", "batch:first"]})
+    assert {one["tags"]["region"] for one in south.json()["examples"]} == {"south"}
+    frozen = send(api, "datasets/lands/versions", {"heldout": 20, "tags": {"region": "south"}})
     version = DatasetVersion.objects.get(dataset__slug="lands", number=frozen["number"])
     first = next(version.rows())
-    assert version.row_count == 100
+    assert (version.row_count, version.filter_text) == (50, "tag.region:south")
+    assert {int(row["messages"][1]["content"].split()[1]) % 2 for row in version.rows()} == {1}
     assert first["messages"][0]["content"].startswith("In which land is City")
     assert first["messages"][1]["content"].startswith("Land")
 

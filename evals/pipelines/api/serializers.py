@@ -99,6 +99,12 @@ class ResultsIn(Shape):
     name = serializers.CharField(
         max_length=100, required=False, default="", help_text="What the scores are called."
     )
+    tags = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, max_length=200),
+        required=False,
+        default=dict,
+        help_text="What examples are tagged with; values may hold {{variables}} of the row.",
+    )
 
 
 class ResultsOut(Shape):

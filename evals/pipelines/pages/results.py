@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -17,6 +18,7 @@ from evals.pipelines.pages.runs import run_of
 from evals.pipelines.results import CORRECTIONS, DATASET, PAIRS, SCORES, Wanted
 from requests_log.datasets.actions import create_dataset
 from requests_log.datasets.models import Dataset
+from requests_log.datasets.tags import read_lines
 from workbench.core.access import ProjectRequest, project_page
 from workbench.core.errors import DomainError
 from workbench.core.models import Role
@@ -58,6 +60,17 @@ class ResultsForm(forms.Form):
         help_text="Of the new dataset, or of the scores.",
     )
 
+    tags = forms.CharField(
+        label="Tags",
+        max_length=2000,
+        required=False,
+        widget=forms.TextInput(
+            {"class": "mono", "autocomplete": "off", "placeholder": "batch:7, topic:{{topic}}"}
+        ),
+        help_text="Of the examples: name:value, parted by commas. A value may hold {{variables}} "
+        "of the row. The dataset can then be filtered and frozen by them.",
+    )
+
     def __init__(self, run: Run, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         datasets = Dataset.objects.in_project(run.project).order_by("name")
@@ -90,21 +103,28 @@ def examples(request: ProjectRequest, run_id: UUID) -> HttpResponse:
 
 
 def _made(request: ProjectRequest, run: Run, values: dict[str, Any]) -> HttpResponse:
-    dataset = values["dataset"]
-    if values["to"] in DATASETS and dataset is None:
-        dataset = create_dataset(request.project, name=values["name"], by=request.user)
-    wanted = Wanted(
-        values["to"],
-        values["answer"],
-        values["question"].strip(),
-        dataset.pk if dataset else None,
-        "" if values["to"] in DATASETS else values["name"].strip(),
-    )
-    use_results(run, wanted=wanted, by=request.user)
+    with transaction.atomic():  # what cannot be made leaves no empty dataset behind
+        dataset = _dataset(request, values)
+        use_results(run, wanted=_wanted(values, dataset), by=request.user)
     messages.success(request, "They are being made. The jobs on top of the page show how far.")
-    if values["to"] in DATASETS:
+    if dataset is not None:
         return redirect("datasets:dataset", request.project.slug, dataset.slug)
     return redirect("pipelines:run", request.project.slug, run.pk)
+
+
+def _dataset(request: ProjectRequest, values: dict[str, Any]) -> Dataset | None:
+    """Where examples go, made if it is new; None for what is no example."""
+    if values["to"] not in DATASETS:
+        return None
+    found: Dataset | None = values["dataset"]
+    return found or create_dataset(request.project, name=values["name"], by=request.user)
+
+
+def _wanted(values: dict[str, Any], dataset: Dataset | None) -> Wanted:
+    to, answer, question = values["to"], values["answer"], values["question"].strip()
+    if dataset is None:
+        return Wanted(to, answer, question, name=values["name"].strip())
+    return Wanted(to, answer, question, dataset.pk, tags=read_lines(values["tags"]))
 
 
 def _likely(run: Run) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from evals.pipelines.steps.base import (
     Settings,
     StepKind,
 )
-from evals.pipelines.steps.grading import GRADER_FIELDS, grade_of, graded, known_step
+from evals.pipelines.steps.grading import GRADER_FIELDS, grading_of, known_step
 
 
 def chosen(samples: Sequence[Any], scores: Sequence[float]) -> dict[str, Any]:
@@ -34,17 +34,16 @@ def chosen(samples: Sequence[Any], scores: Sequence[float]) -> dict[str, Any]:
 def _prepare(place: Place, settings: Settings) -> Ready:
     samples, by = known_step(place, settings["samples"]), settings["scores"]
     needs = {samples, known_step(place, by) if by else settings["expected"]} - {""}
-    grade = None if by else grade_of(settings)
+    grading = None if by else grading_of(settings)
     expected: str = settings["expected"]
 
     async def work(given: Given, _: Asker) -> Outcome:
         texts = given.variables[samples]
         if not isinstance(texts, list) or not texts:
             raise CellFailed("no_samples", f"{samples} holds no list of samples.")
-        if grade is None:
+        if grading is None:
             return Outcome(chosen(texts, _scores(given.variables[by], len(texts), by)))
-        wanted = given.variables.get(expected)
-        return Outcome(chosen(texts, [graded(grade, text, wanted) for text in texts]))
+        return Outcome(chosen(texts, [await grading.score(one, given, expected) for one in texts]))
 
     return Ready(work, needs=frozenset(needs))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from evals.graders.base import Answered, BadSettings, CannotGrade, Grade
@@ -19,11 +21,9 @@ from evals.pipelines.steps.base import (
 )
 from prompts.rendering.mustache import written
 
-# A slow one (a function of one's own) would hold up every call of the run while it works.
-QUICK = [one.name for one in GRADERS.values() if not one.is_slow]
 GRADER_FIELDS: dict[str, dict[str, Any]] = {
     "grader": {
-        "type": "string", "enum": QUICK, "title": "Grader",
+        "type": "string", "enum": list(GRADERS), "title": "Grader",
         "description": "How an answer is scored, from 0 to 1.", "default": "exact",
     },
     "grader_settings": {
@@ -39,31 +39,53 @@ GRADER_FIELDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def grade_of(settings: Settings) -> Grade:
-    """The grade the settings describe.
+@dataclass(frozen=True)
+class Grading:
+    """A grader that is ready; a slow one works in a thread, so that the run's calls go on."""
+
+    grade: Grade
+    is_slow: bool
+
+    async def score(self, answer: object, given: Given, expected: str) -> float:
+        """The score of an answer beside the row's value of that name.
+
+        Raises:
+            CellFailed: the grader cannot grade it.
+        """
+        wanted = given.variables.get(expected)
+        answered = Answered(
+            text_of(answer), text_of(wanted), message_of(answer), message_of(wanted),
+            question=_question(given),
+        )  # fmt: skip
+        try:
+            if self.is_slow:
+                return await asyncio.to_thread(self.grade, answered)
+            return self.grade(answered)
+        except CannotGrade as problem:
+            raise CellFailed("cannot_grade", str(problem)) from problem
+
+
+def grading_of(settings: Settings) -> Grading:
+    """The grader that the settings describe.
 
     Raises:
-        BadStep: they do not fit the grader.
+        BadStep: they do not fit the grader, or it is off on this machine.
     """
     try:
         grader = grader_named(settings["grader"])
-        return grader.make(complete(grader, settings["grader_settings"]))
+        grade = grader.make(complete(grader, settings["grader_settings"]))
     except BadSettings as problem:
         raise BadStep(str(problem)) from problem
+    return Grading(grade, grader.is_slow)
 
 
-def graded(grade: Grade, answer: object, expected: object) -> float:
-    """The score of an answer.
-
-    Raises:
-        CellFailed: the grader cannot grade it.
-    """
-    answer_message, expected_message = message_of(answer), message_of(expected)
-    answered = Answered(text_of(answer), text_of(expected), answer_message, expected_message)
-    try:
-        return grade(answered)
-    except CannotGrade as problem:
-        raise CellFailed("cannot_grade", str(problem)) from problem
+def _question(given: Given) -> str:
+    """What was asked: the column “question”, or the last thing the user says."""
+    if "question" in given.columns:
+        return text_of(given.columns["question"])
+    messages = given.columns.get("messages")
+    said = [one for one in messages if one.get("role") == "user"] if messages else []
+    return text_of(said[-1].get("content")) if said else ""
 
 
 def text_of(value: object) -> str:
@@ -93,12 +115,11 @@ def known_step(place: Place, name: str, *, kind: str = "") -> str:
 
 
 def _prepare(place: Place, settings: Settings) -> Ready:
-    grade = grade_of(settings)
+    grading = grading_of(settings)
     answer, expected = known_step(place, settings["answer"]), settings["expected"]
 
     async def work(given: Given, _: Asker) -> Outcome:
-        variables = given.variables
-        return Outcome(graded(grade, variables[answer], variables.get(expected)))
+        return Outcome(await grading.score(given.variables[answer], given, expected))
 
     return Ready(work, needs=frozenset({answer, expected} if expected else {answer}))
 

@@ -83,6 +83,7 @@ class ExampleOut(Shape):
         source="source_id", allow_null=True, help_text="The import it came with."
     )
     line = serializers.IntegerField(allow_null=True, help_text="Its place in the import's file.")
+    tags = serializers.DictField(child=serializers.CharField(allow_blank=True))
     created_at = serializers.DateTimeField()
 
 
@@ -116,6 +117,32 @@ class FreezeIn(Shape):
     )
     notes = serializers.CharField(required=False, allow_blank=True, default="")
     filter_text = serializers.CharField(required=False, allow_blank=True, default="")
+    tags = serializers.DictField(
+        child=serializers.CharField(allow_blank=True),
+        required=False,
+        help_text="Only examples that have all of these tags.",
+    )
+
+
+class TagExamplesIn(Shape):
+    """Which examples: `ids`, or all that have the tags of `tagged`; and what becomes of the tag."""
+
+    ids = serializers.ListField(child=serializers.UUIDField(), required=False)
+    tagged = serializers.DictField(child=serializers.CharField(allow_blank=True), required=False)
+    name = serializers.CharField(max_length=60)
+    value = serializers.CharField(
+        allow_blank=True, allow_null=True, max_length=200, help_text="null removes the tag."
+    )
+
+
+class TaggedOut(Shape):
+    changed = serializers.IntegerField()
+
+
+class TagCountOut(Shape):
+    name = serializers.CharField()
+    value = serializers.CharField()
+    count = serializers.IntegerField()
 
 
 class VersionOut(Shape):

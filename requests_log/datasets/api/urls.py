@@ -30,6 +30,7 @@ urlpatterns = [
     re_path(_IMPORT + r"/load/?$", imports.load, name="load-import"),
     re_path(_IMPORT + r"/start/?$", imports.start, name="start-import"),
     re_path(_IMPORT + r"/problems/?$", imports.problems, name="import-problems"),
+    re_path(_ONE + r"/tags/?$", views.tags, name="tags"),
     re_path(_ONE + r"/select/?$", views.select, name="select"),
     re_path(_ONE + r"/check/?$", hygiene.checks, name="check"),
     re_path(_ONE + r"/check/findings/?$", hygiene.findings, name="findings"),

@@ -22,6 +22,8 @@ from requests_log.datasets.api.parsers import NdjsonParser
 from requests_log.datasets.api.streams import ndjson
 from requests_log.datasets.models import Dataset, DatasetVersion, Example, VersionRow
 from requests_log.datasets.picking import add_requests, counts_of
+from requests_log.datasets.tags import ids_of, read_tags, tag_counts, tag_examples
+from requests_log.tagging import read_tagging
 from workbench.core.api import endpoint
 from workbench.core.authentication import project_of
 from workbench.core.errors import InvalidInput
@@ -30,6 +32,7 @@ from workbench.core.paging import page_of, page_size
 from workbench.core.parsers import JsonBody
 
 _CURSORS = [OpenApiParameter("before", OpenApiTypes.UUID), OpenApiParameter("limit", int)]
+_TAG = OpenApiParameter("tag", str, many=True, description="name:value; all of them must hold.")
 _SPLIT = OpenApiParameter("split", str, enum=VersionRow.Split.values)
 
 
@@ -57,7 +60,7 @@ def dataset(request: Request, slug: str) -> Response:
     return Response(shapes.DatasetOut(found).data)
 
 
-@extend_schema(methods=["GET"], parameters=_CURSORS, responses=shapes.ExamplePageOut)
+@extend_schema(methods=["GET"], parameters=[*_CURSORS, _TAG], responses=shapes.ExamplePageOut)
 @extend_schema(methods=["POST"], request=shapes.RowsIn, responses=shapes.AddedOut)
 @endpoint(GET=Scope.READ, POST=Scope.WRITE)
 @parser_classes([JsonBody, NdjsonParser])
@@ -66,11 +69,28 @@ def examples(request: Request, slug: str) -> Response:
     chosen = _dataset(request, slug)
     if request.method == "GET":
         query = request.query_params
-        rows = Example.objects.in_dataset(chosen).select_related("content")
+        tags = read_tags(query.getlist("tag"))
+        rows = Example.objects.in_dataset(chosen).tagged(tags).select_related("content")
         page = page_of(rows, before=query.get("before", ""), size=page_size(query.get("limit", "")))
         return Response(shapes.ExamplePageOut({"examples": page.rows, "next": page.older}).data)
     rows_in, provenance = _rows(request.data)
     return Response(asdict(actions.add_examples(chosen, rows=rows_in, provenance=provenance)))
+
+
+@extend_schema(methods=["GET"], responses=shapes.TagCountOut(many=True))
+@extend_schema(methods=["POST"], request=shapes.TagExamplesIn, responses=shapes.TaggedOut)
+@endpoint(GET=Scope.READ, POST=Scope.WRITE)
+def tags(request: Request, slug: str) -> Response:
+    """The tags of the examples with counts; or set or remove one on some of them."""
+    chosen = _dataset(request, slug)
+    if request.method == "GET":
+        return Response(shapes.TagCountOut(tag_counts(chosen), many=True).data)
+    values = _checked(shapes.TagExamplesIn, request)
+    tagging = read_tagging(values["name"], values["value"])
+    if not values.get("ids") and not values.get("tagged"):
+        raise InvalidInput("Say which examples: send ids, or the tags that they have in tagged.")
+    ids = values.get("ids") or ids_of(chosen, values["tagged"])
+    return Response({"changed": tag_examples(chosen, ids=ids, tagging=tagging)})
 
 
 @extend_schema(request=SelectionIn, responses=shapes.SelectedOut)

@@ -46,7 +46,8 @@ RETURNING f.example_id
 """
 _BRING_BACK_DROPPED = """
 INSERT INTO datasets_example
-SELECT (jsonb_populate_record(NULL::datasets_example, f.kept)).* FROM datasets_fixedexample f
+SELECT (jsonb_populate_record(NULL::datasets_example, '{"tags": {}}' || f.kept)).*
+FROM datasets_fixedexample f
 WHERE f.fix_id = %s AND f.left_id IS NULL
 ON CONFLICT DO NOTHING
 """

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from evals.graders.code import why_off
 from evals.pipelines.actions import resume_run
 from evals.pipelines.models import Call, Cell, Row
 from evals.pipelines.steps.base import (
@@ -245,3 +246,27 @@ def _split(_place: Place, _settings: Settings) -> Ready:
 
 
 SPLIT = StepKind("split", "Split", "Makes a row of each word.", _split, makes_rows=True)
+
+
+@pytest.mark.skipif(bool(why_off()), reason=f"no sandbox here: {why_off()}")
+def test_a_python_function_grades_beside_the_calls(cast: Cast, provider: Provider) -> None:
+    make_connection(cast.project, provider.url)
+    code = (
+        "def grade(answer, expected, question):\n"
+        "    if question == 'Why 2?':\n        raise ValueError('odd')\n"
+        "    return answer == expected and question.startswith('Why')\n"
+    )
+    graded = {"grader": "code", "grader_settings": {"code": code}}
+    pipeline = make_pipeline(
+        cast.project,
+        TEACH,
+        step("grade", "right", answer="teacher", **graded),
+    )
+    rows = [{"n": n, "answer": f"Answer {n}", "question": f"Why {n}?"} for n in range(4)]
+
+    run = perform_run(make_run(pipeline, rows))
+
+    cells = {cell.row.position: cell for cell in Cell.objects.of_run(run).filter(step=1)}
+    assert [cells[n].value for n in (0, 1, 3)] == [1, 1, 1]
+    assert cells[2].error_kind == "cannot_grade"
+    assert "odd" in cells[2].error
