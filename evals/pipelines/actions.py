@@ -11,7 +11,14 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from evals.pipelines import sources
-from evals.pipelines.definition import ReadyStep, Step, prepare, read_steps, stored_steps
+from evals.pipelines.definition import (
+    ReadyStep,
+    Step,
+    prepare,
+    read_steps,
+    require_models,
+    stored_steps,
+)
 from evals.pipelines.jobs import MAKE_RESULTS, RUN_PIPELINE
 from evals.pipelines.models import Cell, Definition, Pipeline, Row, Run
 from evals.pipelines.results import Wanted, check_wanted
@@ -54,16 +61,27 @@ class Source:
 
 
 def create_pipeline(
-    project: Project, *, name: str, steps: object, by: User | None, description: str = ""
+    project: Project,
+    *,
+    name: str,
+    steps: object,
+    by: User | None,
+    description: str = "",
+    models_later: bool = False,
 ) -> Pipeline:
     """Make a pipeline with its first definition.
 
+    With `models_later` its models need not be there yet: for what is set up before connections are.
+
     Raises:
         InvalidInput: no name, or steps that are none.
+        BadStep: a step cannot be done, or asks a model that is not there.
         NameTaken: the project has one of that name.
     """
     name, found = _name(name), read_steps(steps)
-    prepare(project, found)
+    ready = prepare(project, found)
+    if not models_later:
+        require_models(project, ready)
     try:
         with transaction.atomic():
             made = Pipeline.objects.create(
@@ -86,11 +104,11 @@ def change_pipeline(
     """Change what is given; other steps become a new definition, and runs keep theirs.
 
     Raises:
-        InvalidInput, NameTaken: as `create_pipeline`.
+        InvalidInput, BadStep, NameTaken: as `create_pipeline`.
     """
     found = None if steps is None else read_steps(steps)
     if found is not None:
-        prepare(pipeline.project, found)
+        require_models(pipeline.project, prepare(pipeline.project, found))
     try:
         with transaction.atomic():
             changed = Pipeline.objects.select_for_update().get(pk=pipeline.pk)

@@ -8,3 +8,9 @@ from django.apps import AppConfig
 class PipelinesConfig(AppConfig):
     name = "evals.pipelines"
     label = "pipelines"
+
+    def ready(self) -> None:
+        from evals.pipelines.interrupted import end_interrupted
+        from workbench.core.timetable import register
+
+        register(end_interrupted)

@@ -11,6 +11,7 @@ from evals.pipelines.steps.base import BadStep, Place, Ready
 from evals.pipelines.steps.registry import complete, kind_named
 from workbench.core.errors import DomainError, InvalidInput
 from workbench.core.models import Project
+from workbench.providers.refs import require_known
 
 MOST_STEPS = 20
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
@@ -87,6 +88,20 @@ def prepare(
         before[step.name] = step.kind
         has_children = has_children or kind_named(step.kind).makes_rows
     return found
+
+
+def require_models(project: Project, steps: Iterable[ReadyStep]) -> None:
+    """Make sure that every model the steps ask is there.
+
+    Raises:
+        BadStep: one is not; the sentence names the step.
+    """
+    for one in steps:
+        for ref in one.ready.models:
+            try:
+                require_known(project, ref)
+            except DomainError as problem:
+                raise _named(one.step.name, problem) from problem
 
 
 def _prepared(place: Place, step: Step) -> Ready:

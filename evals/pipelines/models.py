@@ -81,6 +81,11 @@ class RunQuerySet(models.QuerySet["Run"]):
     def newest_first(self) -> Self:
         return self.order_by("-pk")
 
+    def left_behind(self) -> Self:
+        """Those that say they are being done while no job is there to do it."""
+        working = self.filter(state__in=[Run.State.QUEUED, Run.State.RUNNING])
+        return working.exclude(job__state__in=Job.UNFINISHED)
+
 
 class Run(models.Model):
     """A definition done over rows.
@@ -121,7 +126,12 @@ class Run(models.Model):
                 condition=Q(budget=None) | Q(budget__gt=0), name="pipeline_budget_is_money"
             )
         ]
-        indexes = [models.Index(fields=["pipeline", "-id"], name="run_by_pipeline")]
+        indexes = [
+            models.Index(fields=["pipeline", "-id"], name="run_by_pipeline"),
+            models.Index(
+                fields=["id"], name="run_working", condition=Q(state__in=["queued", "running"])
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.definition}, {self.created_at:%Y-%m-%d %H:%M}"

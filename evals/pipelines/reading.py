@@ -54,6 +54,11 @@ class Totals:
     calls: dict[str, int]
     committed: Decimal
 
+    @property
+    def asked(self) -> int:
+        """All lines of the ledger."""
+        return sum(self.calls.values())
+
 
 @dataclass(frozen=True)
 class CellCall:

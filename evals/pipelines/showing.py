@@ -239,6 +239,20 @@ class RunReading:
         return self.totals.calls["failed"] + self.totals.calls["unknown"]
 
     @property
+    def in_doubt(self) -> int:
+        """Calls that were out when their worker was lost."""
+        return self.totals.calls["unknown"]
+
+    @property
+    def balance(self) -> str:
+        """What became of the calls that were asked; the parts add up to the whole."""
+        words = {"done": "answered", "failed": "failed", "unknown": "in doubt", "sent": "out now"}
+        counts = self.totals.calls
+        parts = [f"{counts[one]:,} {word}" for one, word in words.items() if counts[one]]
+        many = "call" if self.calls == 1 else "calls"
+        return f"{self.calls:,} {many} asked = {' + '.join(parts)}."
+
+    @property
     def reused(self) -> int:
         return sum(step.reused for step in self.totals.steps)
 
@@ -262,7 +276,9 @@ class RunReading:
 
     @property
     def can_resume(self) -> bool:
-        return not self.run.is_working and self.totals.rows["waiting"] > 0
+        if self.run.is_working:
+            return False
+        return self.totals.rows["waiting"] > 0 or not self.run.loaded
 
 
 def listed(pipelines: Sequence[Pipeline]) -> list[PipelineLine]:

@@ -158,6 +158,7 @@ class StepTotalsOut(Shape):
 class TotalsOut(Shape):
     rows = serializers.DictField(child=serializers.IntegerField())
     steps = StepTotalsOut(many=True)
+    asked = serializers.IntegerField(help_text="All lines of the ledger: the sum of `calls`.")
     calls = serializers.DictField(
         child=serializers.IntegerField(),
         help_text="The ledger's lines by state; `unknown` were sent when a worker died.",

@@ -185,6 +185,30 @@ def resolve(project: Project, ref: str) -> Endpoint:
     return endpoint_of(default, parsed.text)
 
 
+def require_known(project: Project, ref: str) -> None:
+    """Make sure that the ref names a model here, whether or not it can be asked right now.
+
+    What goes to the default connection because it names no other must be among the models that
+    connection lists, if it lists any: it may be a slip in a connection's name.
+
+    Raises:
+        UnknownModel, InvalidInput, SealBroken: see `resolve`.
+    """
+    try:
+        found = resolve(project, ref)
+    except EngineStarting:  # it is there
+        return
+    if found.is_engine or found.model != ref:
+        return
+    default = Connection.objects.in_project(project).of_models().filter(is_default=True).get()
+    if default.model_names and ref not in default.model_names:
+        raise UnknownModel(
+            f"No connection serves “{ref}”: none is named before its first slash, and the default "
+            f"connection “{default}” does not list it. Write connection/model, or add it to the "
+            "connection's models."
+        )
+
+
 def known_refs(project: Project) -> list[str]:
     """Every ref we can name: registered models first, then the models connections list."""
     registered = [ref for catalog in _catalogs for ref in catalog(project)]

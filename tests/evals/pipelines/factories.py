@@ -21,6 +21,7 @@ def make_pipeline(
     project: Project, *steps: Mapping[str, Any], name: str = "Teach", **fields: Any
 ) -> Pipeline:
     """By default one step that asks the teacher “Question n?” about column n."""
+    fields.setdefault("models_later", True)
     return create_pipeline(project, name=name, steps=list(steps) or [TEACH], by=None, **fields)
 
 

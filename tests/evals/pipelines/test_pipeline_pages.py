@@ -72,7 +72,16 @@ def test_the_list_shows_steps_in_words_and_the_last_run(
     assert "Done" in page
 
 
-def test_an_editor_makes_a_pipeline(cast: Cast) -> None:
+def test_a_model_that_is_not_there_is_told_at_its_step(alice: Client, cast: Cast) -> None:
+    answer = build(alice, cast, "save")
+
+    assert answer.status_code == 422
+    assert "Step “teacher”: No connection serves “local/good”. Add a connection" in text_of(answer)
+    assert not Pipeline.objects.exists()
+
+
+def test_an_editor_makes_a_pipeline(cast: Cast, provider: Provider) -> None:
+    make_connection(cast.project, provider.url)
     bob = client_of(cast.bob)
 
     answer = build(bob, cast, "save")
@@ -87,7 +96,10 @@ def test_an_editor_makes_a_pipeline(cast: Cast) -> None:
     assert 'value="local/good"' in page
 
 
-def test_messages_parameters_and_schemas_are_read_as_json(alice: Client, cast: Cast) -> None:
+def test_messages_parameters_and_schemas_are_read_as_json(
+    alice: Client, cast: Cast, provider: Provider
+) -> None:
+    make_connection(cast.project, provider.url)
     messages = '[{"role": "system", "content": "Be short."}, {"role": "user", "content": "{{n}}"}]'
     build(
         alice, cast, "save", **{
@@ -144,8 +156,10 @@ def test_what_makes_no_sense_is_refused_and_stays_in_the_form(
     ],
 )
 def test_rows_that_cannot_be_used_are_told_before_anything_is_asked(
-    alice: Client, cast: Cast, changes: dict[str, str], sentence: str
+    alice: Client, cast: Cast, provider: Provider, changes: dict[str, str], sentence: str
 ) -> None:
+    make_connection(cast.project, provider.url)
+
     answer = build(alice, cast, "test", **changes)
 
     assert answer.status_code == 422

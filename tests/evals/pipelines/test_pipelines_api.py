@@ -6,7 +6,7 @@ from typing import Any
 
 from django.test import Client
 
-from evals.pipelines.models import Call, Run
+from evals.pipelines.models import Call, Pipeline, Run
 from tests.conftest import Cast
 from tests.evals.answering import Provider
 from tests.evals.factories import make_connection, make_version
@@ -20,7 +20,10 @@ def send(api: Client, path: str, body: Any, method: str = "post") -> Any:
     return getattr(api, method)(path, body, content_type="application/json")
 
 
-def test_a_pipeline_is_made_changed_and_deleted(api: Client, cast: Cast) -> None:
+def test_a_pipeline_is_made_changed_and_deleted(
+    api: Client, cast: Cast, provider: Provider
+) -> None:
+    make_connection(cast.project, provider.url)
     made = send(api, PIPELINES, {"name": "Teach", "steps": [TEACH]})
     one = f"{PIPELINES}/{made.json()['id']}"
     steps = [{**TEACH, "settings": {**TEACH["settings"], "seconds": 9}}]
@@ -45,6 +48,40 @@ def test_what_is_wrong_with_a_step_is_said_with_its_name(api: Client, cast: Cast
     assert refused.json()["error"]["message"] == (
         "Step “pick”: There is no step “tries” before it to take. There are: none."
     )
+
+
+def test_a_model_that_is_not_there_is_refused_when_a_pipeline_is_saved(
+    api: Client, cast: Cast, provider: Provider
+) -> None:
+    connection = make_connection(cast.project, provider.url, model_names=["good"])
+    made = send(api, PIPELINES, {"name": "Teach", "steps": [TEACH]})
+    elsewhere = [{**TEACH, "settings": {**TEACH["settings"], "model": "elsewhere/good"}}]
+
+    refused = send(api, PIPELINES, {"name": "Other", "steps": elsewhere})
+    unchanged = send(api, f"{PIPELINES}/{made.json()['id']}", {"steps": elsewhere}, "patch")
+
+    for answer in (refused, unchanged):
+        assert answer.status_code == 400
+        assert answer.json()["error"]["message"] == (
+            "Step “teacher”: No connection serves “elsewhere/good”: none is named before its first "
+            f"slash, and the default connection “{connection}” does not list it. Write "
+            "connection/model, or add it to the connection's models."
+        )
+    assert Pipeline.objects.get().definitions_made == 1
+
+
+def test_a_missing_variable_is_named_before_anything_is_asked(
+    api: Client, cast: Cast, provider: Provider
+) -> None:
+    make_connection(cast.project, provider.url)
+    one = f"{PIPELINES}/{make_pipeline(cast.project).pk}"
+
+    for path in ("runs", "dry-run", "validate"):
+        refused = send(api, f"{one}/{path}", {"rows": [{"city": "Ulm"}]})
+        assert refused.status_code == 400, path
+        assert "Step “teacher” takes “n”" in refused.json()["error"]["message"]
+    assert provider.asked == []
+    assert not Run.objects.exists()
 
 
 def test_kinds_of_steps_come_with_the_schema_of_their_settings(api: Client) -> None:
