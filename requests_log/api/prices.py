@@ -14,8 +14,8 @@ from requests_log.models import Price
 from requests_log.pricing.actions import remove_price, set_price
 from requests_log.pricing.reading import LARGEST
 from workbench.core.api import endpoint
-from workbench.core.authentication import project_of
-from workbench.core.models import Scope
+from workbench.core.authentication import person_of, project_of
+from workbench.core.models import Role, Scope
 
 Shape = serializers.Serializer[Any]
 
@@ -49,7 +49,7 @@ class PriceSetOut(Shape):
 
 @extend_schema(methods=["GET"], operation_id="v1_prices_list", responses=PriceOut(many=True))
 @extend_schema(methods=["POST"], request=PriceIn, responses={202: PriceSetOut})
-@endpoint(GET=Scope.READ, POST=Scope.WRITE)
+@endpoint(role={"POST": Role.OWNER}, GET=Scope.READ, POST=Scope.WRITE)
 def prices(request: Request) -> Response:
     """List the edited prices that count for the project, or set one."""
     project = project_of(request)
@@ -64,15 +64,15 @@ def prices(request: Request) -> Response:
         model=values["model"],
         valid_from=values["valid_from"],
         rates=(values["input"], values["cached"], values["output"]),
-        by=None,
+        by=person_of(request),
     )
     return Response({"job": str(job.pk)}, status=202)
 
 
 @extend_schema(responses={202: PriceSetOut})
-@endpoint(DELETE=Scope.WRITE)
+@endpoint(role=Role.OWNER, DELETE=Scope.WRITE)
 def price(request: Request, price_id: int) -> Response:
     """Remove one of the project's own prices."""
     found = get_object_or_404(Price, project=project_of(request), pk=price_id)
-    job = remove_price(found, by=None)
+    job = remove_price(found, by=person_of(request))
     return Response({"job": str(job.pk)}, status=202)

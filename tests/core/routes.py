@@ -48,9 +48,9 @@ class Route:
         return isinstance(self.access, dict)
 
     @property
-    def role(self) -> Role | None:
-        """The role that whoever made a key needs, if the endpoint says one."""
-        return getattr(getattr(self.view, "cls", None), "role", None)
+    def roles(self) -> dict[str, Role]:
+        """The role that whoever made a key needs, for each method that asks for one."""
+        return getattr(getattr(self.view, "cls", None), "roles", {})
 
     @property
     def is_of_project(self) -> bool:

@@ -18,11 +18,11 @@ from requests_log.digest.again import OUTDATED, Which, count, rederive
 from requests_log.digest.prices import cost_of
 from requests_log.models import Digest, LoggedRequest, Price, Undigested
 from requests_log.pricing.actions import remove_price, set_price
-from tests.requests_log.conftest import Sender
+from tests.factories import make_api_key
 from tests.requests_log.factories import make_call, store_calls
 from tests.requests_log.test_digest import drain
 from workbench.core.errors import InvalidInput
-from workbench.core.models import Job, Project, Role
+from workbench.core.models import Job, Membership, Project, Role
 from workbench.core.queue import perform
 
 JUNE = datetime(2026, 6, 1, tzinfo=UTC)
@@ -220,20 +220,26 @@ def test_an_editor_may_not_change_prices(editor: Client, project: Project) -> No
     assert answer.status_code == 403
 
 
-def test_the_api_sets_lists_and_removes_prices(sender: Sender) -> None:
-    client = Client(headers={"Authorization": f"Bearer {sender.key}"})
-    sent = {
-        "provider": "openai",
-        "model": "mine",
-        "valid_from": "2026-06-01T00:00:00Z",
-        "input": "1.25",
-        "cached": "0.1",
-        "output": "4",
-    }
+SENT = {
+    "provider": "openai", "model": "mine", "valid_from": "2026-06-01T00:00:00Z",
+    "input": "1.25", "cached": "0.1", "output": "4",
+}  # fmt: skip
 
-    made = client.post("/api/v1/prices/", sent, content_type="application/json")
+
+def program_of(membership: Membership) -> Client:
+    """A program with a key that the member made."""
+    text = make_api_key(membership.project, by=membership.user)[1]
+    return Client(headers={"Authorization": f"Bearer {text}"})
+
+
+@pytest.mark.usefixtures("editor")
+def test_the_api_sets_lists_and_removes_prices(project: Project) -> None:
+    project.memberships.update(role=Role.OWNER)
+    client = program_of(project.memberships.get())
+
+    made = client.post("/api/v1/prices/", SENT, content_type="application/json")
     refused = client.post(
-        "/api/v1/prices/", sent | {"input": "-1"}, content_type="application/json"
+        "/api/v1/prices/", SENT | {"input": "-1"}, content_type="application/json"
     )
     listed = client.get("/api/v1/prices/").json()
     gone = client.delete(f"/api/v1/prices/{listed[0]['id']}/")
@@ -241,6 +247,20 @@ def test_the_api_sets_lists_and_removes_prices(sender: Sender) -> None:
     assert (made.status_code, refused.status_code, gone.status_code) == (202, 400, 202)
     assert (listed[0]["model"], listed[0]["of_project"]) == ("mine", True)
     assert client.get("/api/v1/prices/").json() == []
+
+
+@pytest.mark.usefixtures("editor")
+def test_a_key_that_an_editor_made_reads_prices_and_changes_none(project: Project) -> None:
+    set_(project, "mine", JUNE, CHEAP)
+    client = program_of(project.memberships.get())
+
+    listed = client.get("/api/v1/prices/").json()
+    added = client.post("/api/v1/prices/", SENT, content_type="application/json")
+    removed = client.delete(f"/api/v1/prices/{listed[0]['id']}/")
+
+    assert (added.status_code, removed.status_code) == (403, 403)
+    assert "made by an owner" in added.json()["error"]["message"]
+    assert Price.objects.filter(project=project).count() == 1
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 501])

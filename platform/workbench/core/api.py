@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.http import Http404
@@ -15,18 +15,19 @@ from workbench.core.models import Role, Scope
 
 
 def endpoint(
-    *, role: Role | None = None, **scopes: Scope
+    *, role: Role | Mapping[str, Role] | None = None, **scopes: Scope
 ) -> Callable[[Callable[..., Response]], Callable[..., Any]]:
     """Declare a function as an API endpoint: methods with the scope each one needs.
 
     `@endpoint(GET=Scope.READ, POST=Scope.WRITE)`. With a `role`, whoever made the key must have at
-    least that in the project, and still be there.
+    least that in the project, and still be there; `role={"POST": Role.OWNER}` asks it of a method.
     """
+    roles = role if isinstance(role, Mapping) else dict.fromkeys(scopes, role) if role else {}
 
     def declare(view: Callable[..., Response]) -> Callable[..., Any]:
         wrapped: Any = api_view(list(scopes))(view)
         wrapped.cls.scopes = scopes
-        wrapped.cls.role = role
+        wrapped.cls.roles = roles
         wrapped.access = scopes
         return wrapped  # type: ignore[no-any-return]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,8 @@ class KeyMay(BasePermission):
             raise exceptions.PermissionDenied(
                 f"This key lacks the scope “{scope}”. Make a key that has it under Settings."
             )
-        self._require_role(request, getattr(view, "role", None))
+        roles: Mapping[str, Role] = getattr(view, "roles", {})
+        self._require_role(request, roles.get(request.method or ""))
         return True
 
     def _require_role(self, request: Request, needed: Role | None) -> None:
