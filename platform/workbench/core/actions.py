@@ -38,7 +38,7 @@ def first_run_setup(*, email: str, password: str, name: str, project: str) -> tu
         InvalidInput: the address or password will not do.
     """
     with transaction.atomic():
-        _one_at_a_time("stillhouse-first-run")
+        one_at_a_time("stillhouse-first-run")
         if User.objects.exists():
             raise SetupDone("This installation is set up already. Sign in, or ask its owner.")
         user = create_user(email=email, password=password, name=name)
@@ -73,7 +73,7 @@ def create_project(*, name: str, owner: User | None) -> Project:
     if not name:
         raise InvalidInput("Give the project a name.")
     with transaction.atomic():
-        _one_at_a_time("stillhouse-project")
+        one_at_a_time("stillhouse-project")
         project = Project.objects.create(name=name[:120], slug=_free_slug(name))
         if owner is not None:
             Membership.objects.create(project=project, user=owner, role=Role.OWNER)
@@ -83,7 +83,7 @@ def create_project(*, name: str, owner: User | None) -> Project:
 def find_or_create_project(*, name: str) -> Project:
     """The project with this slug or name; a new one without members when there is none."""
     with transaction.atomic():
-        _one_at_a_time("stillhouse-project")
+        one_at_a_time("stillhouse-project")
         found = (
             Project.objects.filter(slug=name).first()
             or Project.objects.filter(name=_line(name)).order_by("pk").first()
@@ -165,7 +165,7 @@ def find_api_key(text: KeyText | None, *, at: datetime) -> ApiKey | None:
     return key if key is not None and text.matches(key.digest) else None
 
 
-def _one_at_a_time(what: str) -> None:
+def one_at_a_time(what: str) -> None:
     """Wait for others doing the same; the lock lasts until the transaction's end."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [what])

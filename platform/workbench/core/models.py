@@ -47,6 +47,35 @@ class User(AbstractBaseUser):
         return self.name or self.email
 
 
+class SignInAttemptQuerySet(models.QuerySet["SignInAttempt"]):
+    def of(self, subject: str) -> Self:
+        return self.filter(subject=subject)
+
+    def newest_first(self) -> Self:
+        return self.order_by("-at", "-pk")
+
+
+class SignInAttempt(models.Model):
+    """Somebody tried to sign in and has not succeeded; kept for minutes.
+
+    The subject is an HMAC of the account or of the network address: the table names nobody.
+    """
+
+    subject = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+    objects = SignInAttemptQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["subject", "at"], name="sign_in_attempt_of_subject"),
+            models.Index(fields=["at"], name="sign_in_attempt_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject[:8]}… at {self.at}"
+
+
 class ProjectQuerySet(models.QuerySet["Project"]):
     def of_member(self, user: User) -> Self:
         return self.filter(memberships__user=user)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from django.contrib.auth import authenticate, login, logout
+from django.contrib.auth import login, logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
@@ -14,6 +15,7 @@ from workbench.core.actions import first_run_setup
 from workbench.core.errors import InvalidInput
 from workbench.core.forms import SetupForm, SignInForm
 from workbench.core.models import User
+from workbench.core.signing_in import TooManyAttempts, sign_in_with_password
 
 
 @open_page
@@ -41,18 +43,29 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if not User.objects.exists():
         return redirect("core:setup")
     form = SignInForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        user = authenticate(
-            request,
-            username=form.cleaned_data["email"],
-            password=form.cleaned_data["password"],
-        )
-        if user is not None:
-            login(request, user)
-            return HttpResponseRedirect(_next(request))
+    if request.method != "POST" or not form.is_valid():
+        return _sign_in_page(request, form)
+    address = request.META.get("REMOTE_ADDR", "")
+    try:
+        user = sign_in_with_password(**form.cleaned_data, address=address, at=timezone.now())
+    except TooManyAttempts as problem:
+        form.add_error(None, problem.sentence)
+        answer = _sign_in_page(request, form, status=problem.status)
+        answer["Retry-After"] = str(problem.retry_after)
+        return answer
+    if user is None:
         form.add_error(None, "The address or the password is wrong. Check both and try again.")
-    context = {"form": form, "next": request.GET.get("next", "")}
-    return render(request, "core/sign_in.html", context, status=422 if form.errors else 200)
+        return _sign_in_page(request, form)
+    login(request, user)
+    return HttpResponseRedirect(_next(request))
+
+
+def _sign_in_page(
+    request: HttpRequest, form: SignInForm, *, status: int | None = None
+) -> HttpResponse:
+    context = {"form": form, "next": request.POST.get("next") or request.GET.get("next", "")}
+    status = status or (422 if form.errors else 200)
+    return render(request, "core/sign_in.html", context, status=status)
 
 
 @require_POST
