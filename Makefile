@@ -22,11 +22,15 @@ up: setup ## start everything on this machine; Ctrl-C stops it
 demo: setup ## run the whole loop once, for real: capture, curate, train, compare, promote, serve
 	@$(BIN)/python manage.py demo
 
+# Tests run beside each other, each worker with a database of its own; more than four gain little.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 4 : n)))
+SIDE_BY_SIDE := -n $(WORKERS) --dist worksteal
+
 test: setup ## all tests: database, HTTP servers, browser and tiny models are real
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q $(SIDE_BY_SIDE)
 
 test-fast: setup ## the tests without the slow ones (rebuilds, kills, browser)
-	@$(BIN)/python -m pytest -q -m "not slow"
+	@$(BIN)/python -m pytest -q -m "not slow" $(SIDE_BY_SIDE)
 
 CYCLES ?= 20
 torture: setup ## kill everything CYCLES times (SEED=n repeats a run) and count what was lost

@@ -11,11 +11,15 @@ from django.db import connection
 from requests_log.datasets.models import Dataset, DatasetVersion
 from requests_log.datasets.splits import BUCKET_SQL
 
+# Each content is read by its key. As a join, Postgres, which may know nothing of tables filled a
+# moment ago, goes through all contents for every example: an hour for 200,000 of them.
 _CHOSEN = f"""
 SELECT e.content_id, c.sha256, e.fingerprint, e.provenance, e.request_id,
        CASE WHEN {BUCKET_SQL.format("e.fingerprint")} < %s THEN 'heldout' ELSE 'train' END AS split
 FROM datasets_example e
-JOIN datasets_content c ON c.id = e.content_id
+CROSS JOIN LATERAL (
+    SELECT sha256 FROM datasets_content WHERE id = e.content_id OFFSET 0
+) c
 WHERE e.dataset_id = %s AND e.tags @> %s::jsonb
 """  # noqa: S608 - constants
 _FACTS = f"""

@@ -33,14 +33,18 @@ read again."""
 Short = NDArray[np.uint32]
 _NONE = np.zeros(0, dtype="<u4")
 
+# By key, as a freeze reads them (see `datasets.freezing`).
 _FACTS = f"""
 SELECT e.id, e.content_id, {BUCKET_SQL.format("e.fingerprint")}, e.provenance,
-       octet_length(c.payload), {MARK_SQL.format("e")}
-FROM datasets_example e JOIN datasets_content c ON c.id = e.content_id
+       c.size, {MARK_SQL.format("e")}
+FROM datasets_example e
+CROSS JOIN LATERAL (
+    SELECT octet_length(payload) AS size FROM datasets_content WHERE id = e.content_id OFFSET 0
+) c
 WHERE e.dataset_id = %s ORDER BY e.id
 """  # noqa: S608
 _EVALUATION = """
-SELECT DISTINCT content_id, name, octet_length(c.payload) FROM (
+SELECT DISTINCT content_id, name, c.size FROM (
     SELECT e.content_id, d.name FROM datasets_example e JOIN datasets_dataset d
         ON d.id = e.dataset_id
     WHERE d.project_id = %(project)s AND d.is_evaluation_set AND d.id <> %(dataset)s
@@ -50,7 +54,11 @@ SELECT DISTINCT content_id, name, octet_length(c.payload) FROM (
         JOIN datasets_dataset d ON d.id = v.dataset_id
     WHERE d.project_id = %(project)s AND v.is_evaluation_set
         AND (r.split = 'heldout' OR v.heldout_rows = 0)
-) marked JOIN datasets_content c ON c.id = content_id ORDER BY name, content_id
+) marked
+CROSS JOIN LATERAL (
+    SELECT octet_length(payload) AS size FROM datasets_content WHERE id = content_id OFFSET 0
+) c
+ORDER BY name, content_id
 """
 
 
