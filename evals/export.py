@@ -31,7 +31,7 @@ def as_json(comparison: Comparison) -> Iterator[bytes]:
     """One JSON object in pieces: the comparison, its candidates' results, slices, every row."""
     reading = ComparisonReading(comparison)
     head = {
-        **_about(comparison),
+        **_about(comparison, reading),
         "candidates": [_candidate(summary) for summary in reading.summaries],
         "slices": [_slice(one, reading.candidates) for one in reading.slices],
     }
@@ -57,7 +57,7 @@ def as_html(comparison: Comparison) -> str:
     return render_to_string("evals/report.html", context)
 
 
-def _about(comparison: Comparison) -> dict[str, Any]:
+def _about(comparison: Comparison, reading: ComparisonReading) -> dict[str, Any]:
     return {
         "id": str(comparison.pk),
         "name": comparison.name,
@@ -68,7 +68,7 @@ def _about(comparison: Comparison) -> dict[str, Any]:
         "rows_compared": comparison.rows,
         "grader": comparison.grader,
         "grader_settings": comparison.grader_settings,
-        "judge": _judge(comparison),
+        "judge": _judge(comparison, reading),
         "pass_mark": comparison.pass_mark,
         "parameters": comparison.parameters,
         "created_at": comparison.created_at,
@@ -76,7 +76,7 @@ def _about(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _judge(comparison: Comparison) -> dict[str, Any] | None:
+def _judge(comparison: Comparison, reading: ComparisonReading) -> dict[str, Any] | None:
     """The judge's whole version, so that the file tells how scores came about."""
     version = comparison.judge_version
     if version is None:
@@ -93,6 +93,7 @@ def _judge(comparison: Comparison) -> dict[str, Any] | None:
         "samples": version.samples,
         "combine": version.combine,
         "parameters": version.parameters,
+        "agreement": reading.calibrated.as_json if reading.calibrated else None,
         "took": asdict(judging) if judging else None,
     }
 

@@ -118,6 +118,10 @@ class CellQuerySet(models.QuerySet["Cell"]):
     def graded(self) -> Self:
         return self.filter(error="")
 
+    def answered(self) -> Self:
+        """There is an answer, graded or not."""
+        return self.filter(milliseconds__isnull=False)
+
     def unanswered(self) -> Self:
         """Failed before there was an answer; where there is one, its grader failed."""
         return self.exclude(error="").filter(milliseconds=None)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from evals.calibration.reading import Calibrated, calibrated
 from evals.charts import score_figure, tradeoff_figure
 from evals.matrix import DISAGREE, WORSE, WRONG, disagreements
 from evals.models import Candidate, Comparison
@@ -85,6 +86,12 @@ class ComparisonReading:
     def judging(self) -> Judging | None:
         """What its judge took, where one grades."""
         return judging_of(self.comparison) if self.comparison.judge_version_id else None
+
+    @cached_property
+    def calibrated(self) -> Calibrated | None:
+        """How far its judge agrees with people, where one grades."""
+        version = self.comparison.judge_version
+        return None if version is None else calibrated(version)
 
     @cached_property
     def slices(self) -> list[Slice]:

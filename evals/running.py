@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,25 +10,21 @@ from typing import Any
 
 from django.utils import timezone
 
+from evals.asking import CHUNK, asked_about, priced_name, resolved_patiently
 from evals.graders.base import Answered
 from evals.graders.questions import asked_text
 from evals.graders.registry import GRADERS, grade_with
 from evals.models import Candidate, Cell, Comparison
 from evals.scoring import GradeScorer, JudgeScorer, Scored, Scorer
+from evals.storing import storable, storable_json
 from requests_log.datasets.canonical import BadRow, answer_text, canonical_message
 from requests_log.datasets.models import VersionRow
 from workbench.core.errors import DomainError
 from workbench.providers.chat import ChatCaller, ModelRefused
-from workbench.providers.refs import Endpoint, EngineStarting, parse_ref, resolve
+from workbench.providers.refs import Endpoint, parse_ref
 
-AT_ONCE = 32
-CHUNK = 128
-WRITE_EVERY_SECONDS = 0.25
-RENEW_SECONDS = 30.0
 # Keys of our own in a stored message, which a provider might refuse.
 OURS = frozenset({"weight", "reasoning_content"})
-ENGINE_SECONDS = 120.0
-ENGINE_POLL_SECONDS = 0.5
 JUDGED = ("score", "error", "judgement", "judge_input_tokens", "judge_output_tokens")
 """The columns of a cell that a judge fills in."""
 NOT_ASKED = "Not asked, as no answer to this row can be graded."
@@ -88,7 +81,7 @@ def run_comparison(comparison: Comparison, *, report: Report) -> dict[str, Any]:
         Candidate.objects.filter(pk=candidate.pk).update(
             resolved=endpoint.label,
             provider=endpoint.provider[:300],
-            model=_priced_name(endpoint)[:300],
+            model=priced_name(endpoint)[:300],
         )
         with closing(_answers(comparison, candidate, endpoint, judge)) as answers:
             for cells in answers:
@@ -116,19 +109,16 @@ def _store(cells: list[Cell]) -> None:
         Cell.objects.bulk_update(judged, JUDGED)
 
 
-def _priced_name(endpoint: Endpoint) -> str:
-    """A model of ours is priced by the name people know it by, not by the engine's."""
-    return endpoint.label if endpoint.is_engine else endpoint.model
-
-
 def _judge_of(comparison: Comparison, waiting: Callable[[str], None]) -> Endpoint | None:
     """Where the comparison's judge is asked; None where a rule grades."""
     version = comparison.judge_version
     if version is None:
         return None
-    endpoint = _patiently(comparison, version.model_ref, f"the judge {version}", waiting)
+    endpoint = resolved_patiently(
+        comparison.project, version.model_ref, f"the judge {version}", waiting
+    )
     Comparison.objects.filter(pk=comparison.pk).update(
-        judge_provider=endpoint.provider[:300], judge_model=_priced_name(endpoint)[:300]
+        judge_provider=endpoint.provider[:300], judge_model=priced_name(endpoint)[:300]
     )
     return endpoint
 
@@ -136,25 +126,15 @@ def _judge_of(comparison: Comparison, waiting: Callable[[str], None]) -> Endpoin
 def _answers(
     comparison: Comparison, candidate: Candidate, endpoint: Endpoint, judge: Endpoint | None
 ) -> Generator[list[Cell]]:
-    """Cells as they come in: what is paid for is written within moments, so a kill costs little."""
+    """Cells as they come in."""
+
+    def ask_with(callers: list[ChatCaller]) -> Callable[[Row], Coroutine[Any, Any, Cell]]:
+        by = _scorer(comparison, callers[1:])
+        return partial(_cell, callers[0], candidate, parameters=comparison.parameters, by=by)
+
+    endpoints = [endpoint, judge] if judge else [endpoint]
     rows = _missing(comparison, candidate)
-    renewed = time.monotonic()
-    with asyncio.Runner() as loop:
-        callers = [loop.run(ChatCaller(one).__aenter__()) for one in (endpoint, judge) if one]
-        scorer = _scorer(comparison, callers[1:])
-        ask = partial(_cell, callers[0], candidate, parameters=comparison.parameters, by=scorer)
-        asking = Asking(ask)
-        try:
-            while asking.take(rows):
-                yield loop.run(asking.some())
-                if time.monotonic() - renewed > RENEW_SECONDS:
-                    for caller in callers:
-                        caller.endpoint = _renewed(comparison, caller.endpoint)
-                    renewed = time.monotonic()
-        finally:
-            loop.run(asking.stop())
-            for caller in callers:
-                loop.run(caller.__aexit__(None, None, None))
+    return asked_about(comparison.project, endpoints, rows, ask_with)
 
 
 def _scorer(comparison: Comparison, judges: list[ChatCaller]) -> Scorer:
@@ -162,43 +142,6 @@ def _scorer(comparison: Comparison, judges: list[ChatCaller]) -> Scorer:
         return JudgeScorer(judges[0], comparison.judge_version.settings)
     grade = grade_with(comparison.grader, comparison.grader_settings)
     return GradeScorer(grade, is_slow=GRADERS[comparison.grader].is_slow)
-
-
-class Asking:
-    """Rows being asked, at most `AT_ONCE` at a time; driven in turns with the database."""
-
-    def __init__(self, ask: Callable[[Row], Coroutine[Any, Any, Cell]]) -> None:
-        self._ask = ask
-        self._waiting: deque[Row] = deque()
-        self._asked: set[asyncio.Task[Cell]] = set()
-
-    def take(self, rows: Iterator[list[Row]]) -> bool:
-        """Keep enough rows at hand; False when nothing is left to ask or to wait for."""
-        while len(self._waiting) < CHUNK and (more := next(rows, None)):
-            self._waiting.extend(more)
-        return bool(self._waiting or self._asked)
-
-    async def some(self) -> list[Cell]:
-        """Ask on for a moment; the cells that came in meanwhile."""
-        cells: list[Cell] = []
-        end = time.monotonic() + WRITE_EVERY_SECONDS
-        while self._fill() and (left := end - time.monotonic()) > 0:
-            done, self._asked = await asyncio.wait(
-                self._asked, timeout=left, return_when=asyncio.FIRST_COMPLETED
-            )
-            cells += [task.result() for task in done]
-        return cells
-
-    async def stop(self) -> None:
-        """Leave what is still being asked."""
-        for task in self._asked:
-            task.cancel()
-        await asyncio.gather(*self._asked, return_exceptions=True)
-
-    def _fill(self) -> bool:
-        while self._waiting and len(self._asked) < AT_ONCE:
-            self._asked.add(asyncio.create_task(self._ask(self._waiting.popleft())))
-        return bool(self._asked)
 
 
 async def _cell(
@@ -217,15 +160,15 @@ async def _cell(
     cell = Cell(candidate=candidate, position=row.position, content_id=row.content_id)
     # before anything is paid for
     if problem := await by.why_not(row.graded_as(row.expected, row.expected_message)):
-        cell.error = _storable(f"{NOT_ASKED} {problem}")[:2000]
+        cell.error = storable(f"{NOT_ASKED} {problem}")[:2000]
         return cell
     try:
         reply = await caller.ask(row.messages, **parameters, **_tools(row))
         answer = answer_of(reply.message)
     except (ModelRefused, BadRow) as refusal:
-        cell.error = _storable(refusal.sentence)[:2000]
+        cell.error = storable(refusal.sentence)[:2000]
         return cell
-    cell.answer = _storable(answer)
+    cell.answer = storable(answer)
     _grade(cell, await by.score(row.graded_as(answer, reply.message)))
     cell.milliseconds = reply.milliseconds
     cell.input_tokens, cell.output_tokens = reply.input_tokens, reply.output_tokens
@@ -235,8 +178,8 @@ async def _cell(
 def _grade(cell: Cell, scored: Scored) -> None:
     cell.score = scored.score
     failed = f"Answered, but not graded. {scored.error}" if scored.error else ""
-    cell.error = _storable(failed)[:2000]
-    cell.judgement = _storable_json(scored.judgement)
+    cell.error = storable(failed)[:2000]
+    cell.judgement = storable_json(scored.judgement)
     cell.judge_input_tokens = _both(cell.judge_input_tokens, scored.input_tokens)
     cell.judge_output_tokens = _both(cell.judge_output_tokens, scored.output_tokens)
 
@@ -283,20 +226,6 @@ def answer_of(message: dict[str, Any]) -> str:
     return answer_text(canonical_message({**message, "role": "assistant"}))
 
 
-def _storable(text: str) -> str:
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
-
-
-def _storable_json(value: Any) -> Any:
-    if isinstance(value, str):
-        return _storable(value)
-    if isinstance(value, list):
-        return [_storable_json(one) for one in value]
-    if isinstance(value, dict):
-        return {name: _storable_json(one) for name, one in value.items()}
-    return value
-
-
 def _resolve_patiently(
     comparison: Comparison, candidate: Candidate, waiting: Callable[[str], None]
 ) -> Endpoint:
@@ -306,31 +235,7 @@ def _resolve_patiently(
     """
     is_pinned = candidate.resolved and parse_ref(candidate.model_ref).alias
     ref = candidate.resolved if is_pinned else candidate.model_ref
-    return _patiently(comparison, ref, candidate.label, waiting)
-
-
-def _patiently(
-    comparison: Comparison, ref: str, name: str, waiting: Callable[[str], None]
-) -> Endpoint:
-    end = time.monotonic() + ENGINE_SECONDS
-    while True:
-        try:
-            return resolve(comparison.project, ref)
-        except EngineStarting as problem:
-            if time.monotonic() > end:
-                raise
-            waiting(f"Waiting for {name}: {problem.sentence}")
-            time.sleep(ENGINE_POLL_SECONDS)
-
-
-def _renewed(comparison: Comparison, endpoint: Endpoint) -> Endpoint:
-    """The endpoint as it is now. Asking for it also tells the runner that its engine is wanted."""
-    if not endpoint.is_engine:
-        return endpoint
-    try:
-        return resolve(comparison.project, endpoint.label)
-    except EngineStarting:
-        return endpoint
+    return resolved_patiently(comparison.project, ref, candidate.label, waiting)
 
 
 def _require_answers(candidate: Candidate) -> None:

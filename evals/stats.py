@@ -7,15 +7,18 @@ thousand graded rows of 0 and 1 take as long as a hundred.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 RESAMPLES = 2000
 CONFIDENCE = 0.95
+NORMAL_QUANTILE = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 SEED = 20_240_501
 DRAWN_AT_ONCE = 4_000_000
 """Counts held in memory at a time (32 MB), for scores with many distinct values."""
@@ -23,7 +26,7 @@ DRAWN_AT_ONCE = 4_000_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its percentile interval at 95 % confidence, over `n` rows."""
+    """A mean (or a share) with its interval at 95 % confidence, over `n` rows."""
 
     mean: float
     low: float
@@ -71,6 +74,20 @@ def independent_difference(counts: Mapping[float, int], before: Mapping[float, i
     mean, resampled, n = _drawn(counts)
     mean_before, resampled_before, _ = _drawn(before, seed=SEED + 1)
     return _interval(mean - mean_before, resampled - resampled_before, n)
+
+
+def wilson_interval(successes: int, n: int) -> Interval:
+    """A share with Wilson's score interval (1927), which holds for few answers and near 0 and 1.
+
+    Raises:
+        ValueError: `n` is 0.
+    """
+    if n < 1:
+        raise ValueError("There are no answers to take a share of.")
+    share, z2 = successes / n, NORMAL_QUANTILE**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = NORMAL_QUANTILE * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return Interval(share, max(0.0, middle - half), min(1.0, middle + half), n)
 
 
 def _interval(mean: float, resampled: Floats, n: int) -> Interval:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from evals.calibration.api.serializers import JudgeAgreementOut
+from evals.calibration.reading import calibrated
 from evals.results import summaries
 
 Shape = serializers.Serializer[Any]
@@ -106,6 +109,15 @@ class ComparisonOut(Shape):
 
 class ComparisonResultOut(ComparisonOut):
     candidates = serializers.SerializerMethodField()
+    judge_agreement = serializers.SerializerMethodField(
+        help_text="How far the judge agrees with people; null where none grades, or nobody "
+        "measured it."
+    )
+
+    @extend_schema_field(JudgeAgreementOut(allow_null=True))
+    def get_judge_agreement(self, comparison: Any) -> dict[str, Any] | None:
+        version = comparison.judge_version
+        return None if version is None else calibrated(version).as_json
 
     def get_candidates(self, comparison: Any) -> Any:
         return SummaryOut(summaries(comparison), many=True).data

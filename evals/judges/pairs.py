@@ -14,6 +14,8 @@ from workbench.providers.chat import ChatCaller
 
 FIRST, SECOND, TIE = "first", "second", "tie"
 _CHOICES = {"A": FIRST, "B": SECOND}
+LABELS = {FIRST: "A", SECOND: "B", TIE: "tie"}
+"""A winner as the level of the scale that says so."""
 
 
 @dataclass(frozen=True)

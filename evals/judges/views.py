@@ -12,6 +12,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from evals.calibration.models import Calibration
+from evals.calibration.reading import CalibrationReading, calibrated, calibrated_all
 from evals.judges.actions import Saved, archive, create_judge, save_version, unarchive
 from evals.judges.asking import NotJudged, Verdict, judge_texts
 from evals.judges.forms import ExampleForm, JudgeForm, as_typed, live, texts_of, typed_of
@@ -27,6 +29,8 @@ from workbench.providers.chat import ChatCaller
 from workbench.providers.refs import Endpoint, known_refs, resolve
 
 TRIAL_SECONDS = 60.0
+CALIBRATIONS = 3
+"""The newest ones on a judge's page."""
 
 
 @require_safe
@@ -37,9 +41,15 @@ def judge_list(request: ProjectRequest) -> HttpResponse:
     archived = request.GET.get("archived") == "1"
     shown = rows.exclude(archived_at=None) if archived else rows.current()
     newest = JudgeVersion.objects.in_project(request.project).newest_of_each()
+    newest = newest.select_related("judge")
     versions = {one.judge_id: one for one in newest}
+    agreements = calibrated_all(versions.values())
     context = {
-        "judges": [(judge, versions.get(judge.pk)) for judge in shown.by_name()],
+        "judges": [
+            (judge, version, agreements[version.pk])
+            for judge in shown.by_name()
+            if (version := versions.get(judge.pk)) is not None
+        ],
         "archived": archived,
         "put_away": rows.exclude(archived_at=None).count(),
     }
@@ -96,6 +106,8 @@ def judge_page(request: ProjectRequest, judge_id: UUID) -> HttpResponse:
         "versions": judge.versions.newest_first().select_related("created_by"),
         "settings": version.settings,
         "comparisons": version.comparisons.order_by("-pk")[:20],
+        "calibrated": calibrated(version),
+        "calibrations": [CalibrationReading(one) for one in _calibrations(version)],
     }
     return render(request, "judges/judge.html", context)
 
@@ -182,6 +194,12 @@ def _to_saved(request: ProjectRequest, saved: Saved) -> HttpResponse:
 
 def _judge(request: ProjectRequest, judge_id: UUID) -> Judge:
     return get_object_or_404(Judge.objects.in_project(request.project), pk=judge_id)
+
+
+def _calibrations(version: JudgeVersion) -> list[Calibration]:
+    rows = Calibration.objects.filter(version=version).newest_first()
+    related = ("version__judge", "comparison", "dataset_version__dataset", "created_by", "job")
+    return list(rows.select_related(*related)[:CALIBRATIONS])
 
 
 def _version_of(request: ProjectRequest, judge: Judge) -> JudgeVersion:

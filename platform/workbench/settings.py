@@ -132,6 +132,7 @@ INSTALLED_APPS = [
     "requests_log.review",
     "evals",
     "evals.judges",
+    "evals.calibration",
     "evals.online",
     "evals.pipelines",
     "evals.human",
@@ -233,6 +234,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "PromptKindEnum": "prompts.models.Prompt.Kind",
         "ConnectionKindEnum": "workbench.providers.models.Connection.Kind",
+        "CalibrationSourceEnum": "evals.calibration.models.Calibration.Source",
+        "StudySourceEnum": "evals.human.models.Study.Source",
     },
 }
 

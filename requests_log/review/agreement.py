@@ -21,12 +21,17 @@ class Agreement:
 
     @property
     def words(self) -> str:
-        """The bands of Landis and Koch (1977), for people who see κ for the first time."""
-        if self.kappa is None:
-            return "not defined"
-        bands = ((0.8, "almost perfect"), (0.6, "substantial"), (0.4, "moderate"), (0.2, "fair"))
-        found = next((name for above, name in bands if self.kappa > above), None)
-        return found or ("slight" if self.kappa > 0 else "no better than chance")
+        """κ in words."""
+        return in_bands(self.kappa)
+
+
+def in_bands(kappa: float | None) -> str:
+    """The bands of Landis and Koch (1977), for people who see κ for the first time."""
+    if kappa is None:
+        return "not defined"
+    bands = ((0.8, "almost perfect"), (0.6, "substantial"), (0.4, "moderate"), (0.2, "fair"))
+    found = next((name for above, name in bands if kappa > above), None)
+    return found or ("slight" if kappa > 0 else "no better than chance")
 
 
 def agreement(pairs: Sequence[tuple[str, str]]) -> Agreement:

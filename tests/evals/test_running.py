@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.db.models.functions import Now
 
-from evals import running
+from evals import asking
 from evals.actions import Grading, NothingToCompareOn
 from evals.models import Cell, Comparison
 from evals.results import summaries
@@ -303,7 +303,7 @@ def test_a_resumed_comparison_stays_with_the_version_its_alias_meant(
 def test_an_engine_that_does_not_come_up_fails_the_comparison_with_its_reason(
     cast: Cast, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "ENGINE_SECONDS", 0.2)
+    monkeypatch.setattr(asking, "ENGINE_SECONDS", 0.2)
     model = RegisteredModel.objects.create(project=cast.project, name="capital-letter")
     ModelVersion.objects.create(
         model=model, number=1, kind="full", path="/models/x", render_fingerprint="f" * 64
