@@ -44,6 +44,15 @@ class Calibrated:
         return f"agrees with people on {share}{few}; {kappa}"
 
     @property
+    def short(self) -> str:
+        """For tables."""
+        found = self.agreement
+        if found is None or found.accuracy is None:
+            return "not calibrated"
+        kappa = "" if found.kappa is None else f", κ {found.kappa.mean:.2f}"
+        return f"{found.accuracy.mean:.0%} of {found.n:,}{kappa}"
+
+    @property
     def as_json(self) -> dict[str, Any] | None:
         return None if self.agreement is None else figures_of(self.agreement)
 
