@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from django.conf import settings
 from django.db import connection, connections
 from django.test import Client
 from playwright.sync_api import expect
@@ -19,6 +21,7 @@ from requests_log import batcher, partitions, timeline
 from tests import clients, ports
 from tests.browsers import PATIENCE
 from tests.factories import make_api_key, make_member, make_project, make_user
+from tests.queues import delete_rabbitmq_queues
 from tests.requests_log.server import server_in_thread
 from workbench.core import broker, heartbeat, hotcache, hotkeys, hotpool
 from workbench.core.models import ApiKey, Project, Role, User
@@ -29,6 +32,13 @@ hypothesis.settings.register_profile(
     "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("unhurried")
+
+
+def pytest_configure() -> None:
+    """Tests that run beside these have queues of their own, as they have databases."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        settings.BROKER_NAMESPACE = f"test-{os.getpid()}-{worker}"
+        os.environ["BROKER_NAMESPACE"] = settings.BROKER_NAMESPACE  # for processes of the tests
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,7 @@ def api(api_key: tuple[ApiKey, str]) -> Client:
 @pytest.fixture(autouse=True, scope="session")
 def _close_broker() -> Iterator[None]:
     yield
+    delete_rabbitmq_queues()
     broker.close_broker()
 
 

@@ -22,6 +22,7 @@ from django.db.models.functions import Now
 
 from tests.core.conftest import Kinds
 from tests.core.worker_program import ROOT
+from tests.queues import delete_rabbitmq_queues
 from workbench.core import broker
 from workbench.core.models import Job
 from workbench.core.queue import JobKind
@@ -59,16 +60,8 @@ def _use_broker(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(settings, "BROKER_NAMESPACE", f"test-{uuid.uuid4().hex[:12]}")
     broker.close_broker()
     yield url
-    if url.startswith("amqp"):
-        _delete_rabbitmq_queues()
+    delete_rabbitmq_queues()
     broker.close_broker()
-
-
-def _delete_rabbitmq_queues() -> None:
-    channel = broker.get_broker().connection.channel()
-    for suffix in ("", ".DQ", ".XQ"):
-        channel.queue_delete(broker.queue_name() + suffix)
-    channel.connection.close()
 
 
 @pytest.fixture
