@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -21,18 +22,22 @@ class Budget:
 
     limit: Decimal | None
     committed: Decimal = Decimal(0)
+    # Calls reserve in the database's thread and settle in the loop's.
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def reserve(self, amount: Decimal | None) -> bool:
         """Set aside what a call will cost; False, and nothing happens, where that is too much."""
         amount = amount or Decimal(0)
-        if self.limit is not None and self.committed + amount > self.limit:
-            return False
-        self.committed += amount
+        with self._lock:
+            if self.limit is not None and self.committed + amount > self.limit:
+                return False
+            self.committed += amount
         return True
 
     def settle(self, reserved: Decimal | None, cost: Decimal | None) -> None:
         """A call that had reserved this cost that."""
-        self.committed += (cost or Decimal(0)) - (reserved or Decimal(0))
+        with self._lock:
+            self.committed += (cost or Decimal(0)) - (reserved or Decimal(0))
 
 
 def price_of(

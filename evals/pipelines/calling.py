@@ -1,13 +1,14 @@
 """Asking models for a run: every call through the ledger and the budget, failures tried again.
 
-The event loop and the database take turns (see `scheduling`): here calls queue up for a line in
-the ledger and go out once it is committed.
+Here calls queue up for a line in the ledger and go out once it is committed. The database is in
+another thread (see `scheduling`): `settle` and `admit` belong there, all else to the loop's.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -26,7 +27,7 @@ from workbench.providers.throttle import throttle_of
 
 TRIES = 8
 LONGEST_RETRY_SECONDS = 600.0
-AHEAD = 16
+AHEAD, MOST_AHEAD = 16, 256
 FAILURES_IN_A_ROW = 20
 WEIGHTS = {Kind.AUTH: 5, Kind.QUOTA: 5, Kind.CONTEXT_LENGTH: 0, Kind.CONTENT_FILTER: 0}
 """How much a failure says that all others will fail too."""
@@ -62,6 +63,78 @@ class Waiting:
     future: asyncio.Future[Known | None]
 
 
+@dataclass(frozen=True)
+class Ruling:
+    """What becomes of a call that waited: it goes out, or its answer is known, or it must not."""
+
+    waiting: Waiting
+    known: Known | None = None
+    problem: Exception | None = None
+
+    def tell(self) -> None:
+        """Tell who waits for it."""
+        future = self.waiting.future
+        if future.done():
+            return
+        if self.problem is not None:
+            future.set_exception(self.problem)
+        else:
+            future.set_result(self.known)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a call ended, and its line."""
+
+    settled: Settled
+    line: Line
+
+
+class Gate:
+    """Lets in what may be out at once, and those that are ready to follow.
+
+    Lines of calls that cannot go out yet would be taken for sent when the worker dies, so that few
+    are ready at a slow provider; at a quick one as many as go out between two transactions.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once, self._ahead = at_once, AHEAD
+        self._inside = self._passed = 0
+        self._queue: deque[asyncio.Future[None]] = deque()
+
+    async def __aenter__(self) -> None:
+        if self._queue or self._inside >= self._at_once + self._ahead:
+            place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._queue.append(place)
+            try:
+                await place
+            except asyncio.CancelledError:
+                if place.done() and not place.cancelled():
+                    self._inside -= 1
+                raise
+            return
+        self._inside += 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self._inside -= 1
+        self._passed += 1
+        self._let_in()
+
+    def adapt(self, at_once: int) -> None:
+        """A transaction was committed: be ready for as many as passed since the last one."""
+        self._at_once = at_once
+        self._ahead = min(MOST_AHEAD, max(AHEAD, self._passed, self._ahead // 2))
+        self._passed = 0
+        self._let_in()
+
+    def _let_in(self) -> None:
+        while self._queue and self._inside < self._at_once + self._ahead:
+            place = self._queue.popleft()
+            if not place.done():
+                self._inside += 1
+                place.set_result(None)
+
+
 @dataclass
 class CellAsker:
     """Asks on behalf of one cell, and remembers what for."""
@@ -78,10 +151,7 @@ class CellAsker:
 
 
 class Desk:
-    """Where all calls of a run pass; use it as an async context manager.
-
-    `endpoints` are those of the model refs.
-    """
+    """Where all calls of a run pass. `endpoints` are those of the model refs."""
 
     def __init__(
         self,
@@ -96,18 +166,16 @@ class Desk:
         self._dirty = dirty
         self._stop = asyncio.Event()
         self._waiting: list[Waiting] = []
-        self._settled: list[tuple[Settled, Line]] = []
+        self._ended: list[Ended] = []
         self._shared: dict[bytes, asyncio.Task[Answered]] = {}
         self._callers: dict[tuple[str, float], ChatCaller] = {}
-        self._gates: dict[str, asyncio.Semaphore] = {}
+        self._gates: dict[str, tuple[Gate, Endpoint]] = {}
         self._open = AsyncExitStack()
         self._failures = 0
         self._usual: dict[str, float] = {}
 
-    async def __aenter__(self) -> Desk:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
+    async def close(self) -> None:
+        """Close the connections to providers."""
         await self._open.aclose()
 
     async def ask(self, question: Question, *, row_id: int, step: int) -> Answered:
@@ -145,42 +213,48 @@ class Desk:
 
     @property
     def has_work(self) -> bool:
-        """Whether `flush` has something to do."""
-        return bool(self._waiting or self._settled)
+        """Whether there is something to write."""
+        return bool(self._waiting or self._ended)
 
-    def settle(self) -> None:
-        """Write down how calls ended; in a transaction, while the loop stands still."""
-        done, self._settled = self._settled, []
-        self.ledger.settle([one for one, _ in done])
+    def take(self) -> tuple[list[Ended], list[Waiting]]:
+        """What there is to write: calls that ended, and calls that want a line."""
+        ended, self._ended = self._ended, []
+        waiting, self._waiting = self._waiting, []
+        return ended, waiting
 
-    def admit(self) -> list[tuple[Waiting, Known | None]]:
+    def settle(self, ended: Sequence[Ended]) -> None:
+        """Write down how calls ended; in a transaction."""
+        self.ledger.settle([one.settled for one in ended])
+
+    def admit(self, waiting: Sequence[Waiting]) -> list[Ruling]:
         """Write the lines of calls that wait, or find their answers; in a transaction.
 
         Give the result to `release` once it is committed.
         """
-        waiting, self._waiting = self._waiting, []
         known = self.ledger.known(one.line.key for one in waiting if one.reuse)
-        found: list[tuple[Waiting, Known | None]] = []
-        for one in waiting:
-            answer = known.get(one.line.key) if one.reuse else None
-            if answer is not None or self._may_go(one):
-                found.append((one, answer))
-        self.ledger.write([one.line for one, answer in found if answer is None])
-        return found
+        rulings = [self._ruled(one, known) for one in waiting]
+        going = [one for one in rulings if one.known is None and one.problem is None]
+        self.ledger.write([one.waiting.line for one in going])
+        return rulings
 
-    def release(self, admitted: list[tuple[Waiting, Known | None]]) -> None:
+    def release(self, rulings: Sequence[Ruling]) -> None:
         """Let them go."""
-        for one, answer in admitted:
-            if not one.future.done():
-                one.future.set_result(answer)
+        for gate, endpoint in self._gates.values():
+            gate.adapt(throttle_of(endpoint).at_once)
+        for one in rulings:
+            if isinstance(one.problem, OutOfBudget):
+                self.stop(OutOfBudget())
+            one.tell()
 
-    def _may_go(self, one: Waiting) -> bool:
-        if self.stopping is None and not self.budget.reserve(one.line.reserved):
-            self.stop(OutOfBudget())
+    def _ruled(self, one: Waiting, known: Mapping[bytes, Known]) -> Ruling:
+        answer = known.get(one.line.key) if one.reuse else None
+        if answer is not None:
+            return Ruling(one, answer)
         if self.stopping is not None:
-            one.future.set_exception(Stopped())
-            return False
-        return True
+            return Ruling(one, problem=Stopped())
+        if not self.budget.reserve(one.line.reserved):
+            return Ruling(one, problem=OutOfBudget())
+        return Ruling(one)
 
     async def _answer(
         self, question: Question, caller: ChatCaller, body: dict[str, object], line: Line
@@ -204,13 +278,10 @@ class Desk:
                 await self._pause(wait_before_retry(problem, attempt))
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _gate(self, endpoint: Endpoint) -> asyncio.Semaphore:
-        """Lets in what may be out at once, and a few that are ready: lines of calls that cannot
-        go out yet would be taken for sent when the worker dies."""
+    def _gate(self, endpoint: Endpoint) -> Gate:
         if endpoint.label not in self._gates:
-            most = throttle_of(endpoint).at_once + AHEAD
-            self._gates[endpoint.label] = asyncio.Semaphore(most)
-        return self._gates[endpoint.label]
+            self._gates[endpoint.label] = Gate(throttle_of(endpoint).at_once), endpoint
+        return self._gates[endpoint.label][0]
 
     async def _admitted(self, line: Line, *, reuse: bool) -> Known | None:
         if self.stopping is not None:
@@ -246,7 +317,7 @@ class Desk:
             counted = reply.input_tokens, reply.output_tokens, reply.cached_tokens
             cost = price_of(self.ledger.project_id, endpoint, *counted)
         self.budget.settle(line.reserved, cost)
-        self._settled.append((Settled(line.id, reply, cost, problem), line))
+        self._ended.append(Ended(Settled(line.id, reply, cost, problem), line))
         self._dirty.set()
         return cost
 
@@ -291,5 +362,5 @@ class Desk:
             task.exception()  # whoever asked was told; nobody may be left to ask
 
 
-class OutOfBudget(Exception):
+class OutOfBudget(Stopped):
     """The next call would cost more than is left."""

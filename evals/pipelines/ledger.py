@@ -10,20 +10,13 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import connection
 
 from evals.pipelines.models import Call, Run
+from evals.pipelines.storing import settle_lines, write_lines
 from workbench.core.ids import uuid7
 from workbench.providers.chat import ChatReply
 from workbench.providers.failures import CallFailed
 from workbench.providers.refs import Endpoint
-
-_SETTLE = """
-UPDATE pipelines_call SET state = %s, answer = %s, message = %s, cost = %s, input_tokens = %s,
-    output_tokens = %s, milliseconds = %s, provider_request_id = %s, error_kind = %s, error = %s,
-    finished_at = now()
-WHERE id = %s
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +81,11 @@ class Ledger:
 
     def write(self, lines: Sequence[Line]) -> None:
         """Note what is about to go out."""
-        Call.objects.bulk_create(
-            Call(
-                id=line.id, project_id=self.project_id, run=self.run, row_id=line.row_id,
-                step=line.step, sample=line.sample, key=line.key, model=line.model,
-                request=line.body, reserved=line.reserved,
-            )
-            for line in lines
-        )  # fmt: skip
+        write_lines(self.run.pk, self.project_id, lines)
 
     def settle(self, settled: Sequence[Settled]) -> None:
         """Note how calls ended."""
-        if settled:
-            with connection.cursor() as cursor:
-                cursor.executemany(_SETTLE, [_columns(one) for one in settled])
+        settle_lines([_columns(one) for one in settled])
 
 
 def storable(text: str) -> str:

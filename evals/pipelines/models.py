@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, Sum, Value
 from django.db.models.functions import Now
 
 from prompts.models import AsWritten
@@ -253,20 +255,44 @@ class Cell(models.Model):
         return f"{self.row}, step {self.step}: {self.state}"
 
 
+@dataclass(frozen=True)
+class CallSums:
+    """What calls add up to: how many by state, dollars spent or reserved, answered lately."""
+
+    counts: dict[str, int]
+    committed: Decimal
+    lately: int
+
+
 class CallQuerySet(models.QuerySet["Call"]):
     def of_run(self, run: Run) -> Self:
         return self.filter(run=run)
 
     def committed(self) -> Decimal:
         """Dollars spent, or reserved where the outcome is not known."""
-        open_ = Q(state__in=[Call.State.SENT, Call.State.UNKNOWN])
-        total = self.aggregate(paid=Sum("cost"), reserved=Sum("reserved", filter=open_))
-        return (total["paid"] or Decimal(0)) + (total["reserved"] or Decimal(0))
+        return self.sums().committed
 
     def counts(self) -> dict[str, int]:
         """How many calls are in each state; one query."""
-        found = dict(self.order_by().values_list("state").annotate(n=Count("pk")))
-        return {state: found.get(state, 0) for state in Call.State.values}
+        return self.sums().counts
+
+    def sums(self, *, since: datetime | None = None) -> CallSums:
+        """All that the calls add up to, read once; `since` is for `CallSums.lately`."""
+        lately = Count("pk", filter=Q(finished_at__gte=since)) if since else Value(0)
+        summed = (
+            self.order_by()
+            .values("state")
+            .annotate(many=Count("pk"), paid=Sum("cost"), held=Sum("reserved"), lately=lately)
+        )
+        groups: dict[str, dict[str, Any]] = {one["state"]: dict(one) for one in summed}
+        committed = sum((group["paid"] or Decimal(0) for group in groups.values()), Decimal(0))
+        for state in (Call.State.SENT, Call.State.UNKNOWN):
+            committed += groups.get(state.value, {}).get("held") or Decimal(0)
+        return CallSums(
+            counts={one: groups.get(one, {}).get("many", 0) for one in Call.State.values},
+            committed=committed,
+            lately=groups.get("done", {}).get("lately", 0),
+        )
 
 
 class Call(models.Model):

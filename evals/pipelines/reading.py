@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+from django.core.cache import cache
+from django.utils import timezone
 
 from evals.pipelines.models import Call, Cell, Row, Run
 from workbench.core.errors import InvalidInput, NotFound
+
+LATELY = timedelta(seconds=60)
+LARGE = 10_000
+"""Rows of a run whose totals are kept, as counting them takes a tenth of a second and more."""
+WORKING_KEPT_SECONDS, STOPPED_KEPT_SECONDS = 2, 60
 
 
 @dataclass(frozen=True)
@@ -47,12 +55,13 @@ class StepTotals:
 @dataclass(frozen=True)
 class Totals:
     """A run in numbers. `calls` counts the ledger's lines by state; `committed` are dollars spent,
-    or reserved where the outcome is not known."""
+    or reserved where the outcome is not known; `lately` calls were answered in `LATELY`."""
 
     rows: dict[str, int]
     steps: list[StepTotals]
     calls: dict[str, int]
     committed: Decimal
+    lately: int = 0
 
     @property
     def asked(self) -> int:
@@ -95,13 +104,27 @@ def table_page(
 
 
 def totals(run: Run) -> Totals:
-    """Three queries, whose work grows with the run."""
-    calls = Call.objects.of_run(run)
+    """Three queries, whose work grows with the run: those of a large one are kept for a moment."""
+    ended = run.finished_at.timestamp() if run.finished_at else 0
+    key = f"pipelines:totals:{run.pk}:{run.state}:{ended}"
+    kept: Totals | None = cache.get(key)
+    if kept is not None:
+        return kept
+    found = _counted(run)
+    if sum(found.rows.values()) >= LARGE:
+        seconds = WORKING_KEPT_SECONDS if run.is_working else STOPPED_KEPT_SECONDS
+        cache.set(key, found, timeout=seconds)
+    return found
+
+
+def _counted(run: Run) -> Totals:
+    calls = Call.objects.of_run(run).sums(since=timezone.now() - LATELY)
     by_step: defaultdict[int, dict[str, dict[str, Any]]] = defaultdict(dict)
     for group in Cell.objects.of_run(run).by_step():
         by_step[group["step"]][group["state"]] = group
     steps = [_step(step, by_step[at]) for at, step in enumerate(run.definition.steps)]
-    return Totals(Row.objects.of_run(run).counts(), steps, calls.counts(), calls.committed())
+    rows = Row.objects.of_run(run).counts()
+    return Totals(rows, steps, calls.counts, calls.committed, calls.lately)
 
 
 def cell_of(run: Run, *, position: int, step: int) -> tuple[Row, Cell | None]:

@@ -14,8 +14,9 @@ from evals.pipelines.budget import Budget, price_of
 from evals.pipelines.calling import Desk, OutOfBudget
 from evals.pipelines.definition import ReadyStep, prepare, stored_steps
 from evals.pipelines.ledger import Ledger
+from evals.pipelines.looping import LoopThread
 from evals.pipelines.models import Call, Row, Run
-from evals.pipelines.scheduling import Scheduler
+from evals.pipelines.scheduling import WINDOW, Scheduler
 from requests_log.digest import prices
 from workbench.core.errors import DomainError
 from workbench.core.queue import JobCancelled
@@ -78,32 +79,32 @@ class _Doing:
         self._before = run.cells.count()
 
     def through(self) -> None:
-        with asyncio.Runner() as runner:
-            loop = runner.get_loop()
-            dirty = asyncio.Event()
-            budget = Budget(self.run.budget, Call.objects.of_run(self.run).committed())
-            desk = Desk(self.ledger, budget, self.endpoints, dirty)
-            scheduler = Scheduler(self.run, self.steps, desk, dirty)
+        dirty = asyncio.Event()
+        budget = Budget(self.run.budget, Call.objects.of_run(self.run).committed())
+        desk = Desk(self.ledger, budget, self.endpoints, dirty)
+        scheduler = Scheduler(self.run, self.steps, desk, dirty)
+        with LoopThread("pipeline") as loop:
             try:
-                self._go(runner, loop, scheduler)
-                scheduler.flush()
+                self._go(loop, scheduler)
             finally:
-                runner.run(scheduler.abandon())
-                runner.run(desk.__aexit__())
+                loop.run(scheduler.abandon())
         self._end(desk.stopping)
 
-    def _go(
-        self, runner: asyncio.Runner, loop: asyncio.AbstractEventLoop, scheduler: Scheduler
-    ) -> None:
+    def _go(self, loop: LoopThread, scheduler: Scheduler) -> None:
         give_up = float("inf")
-        while scheduler.feed(loop) and time.monotonic() < give_up:
-            runner.run(scheduler.turn())
-            scheduler.flush()
-            self._look_around(scheduler)
+        rows = scheduler.rows(WINDOW)
+        while time.monotonic() < give_up:
+            turn = loop.run(scheduler.turn(rows))
+            rulings = scheduler.write(turn)
+            loop.call(scheduler.desk.release, rulings)
+            rows = scheduler.rows(turn.room)
+            if turn.is_idle and not rows:
+                return
+            self._look_around(loop, scheduler)
             if scheduler.desk.stopping is not None and give_up == float("inf"):
                 give_up = time.monotonic() + DRAIN_SECONDS
 
-    def _look_around(self, scheduler: Scheduler) -> None:
+    def _look_around(self, loop: LoopThread, scheduler: Scheduler) -> None:
         now = time.monotonic()
         if now - self._reported > REPORT_SECONDS:
             self._reported = now
@@ -112,10 +113,10 @@ class _Doing:
                 done = self._before + scheduler.writer.made
                 self._report_to(min(done, self._total), self._total, "")
             except JobCancelled as problem:
-                scheduler.desk.stop(problem)
+                loop.call(scheduler.desk.stop, problem)
         if now - self._renewed > RENEW_SECONDS:
             self._renewed = now
-            _renew(self.run, scheduler.desk)
+            _renew(self.run, loop, scheduler.desk)
 
     def _end(self, why: Exception | None) -> None:
         self.ledger.close_open()  # what did not come back while the rest was waited for
@@ -176,11 +177,11 @@ def _resolve_patiently(run: Run, ref: str, report: Report) -> Endpoint:
             time.sleep(ENGINE_POLL_SECONDS)
 
 
-def _renew(run: Run, desk: Desk) -> None:
+def _renew(run: Run, loop: LoopThread, desk: Desk) -> None:
     """Asking for an engine also tells the runner that it is wanted."""
     for ref, endpoint in list(desk.endpoints.items()):
         if endpoint.is_engine:
             try:
-                desk.renew(ref, resolve(run.project, endpoint.label))
+                loop.call(desk.renew, ref, resolve(run.project, endpoint.label))
             except EngineStarting:
                 continue

@@ -1,8 +1,9 @@
-"""Rows on their way through the steps, many at once; the loop and the database take turns.
+"""Rows on their way through the steps, many at once.
 
-Rows are read as there is room for them and forgotten when they are through, so memory does not
-grow with a run. A turn of the loop is a few hundredths of a second; then what it made is written
-in one transaction, together with the ledger's lines of the calls that are to go out next.
+Two threads take part. The event loop's sends calls and does steps; the caller's has the database.
+Between them go rows that begin (`Beginning`) and what was made (`Made`), and back the calls that
+may go out, once their lines are committed. Rows are read as there is room for them and forgotten
+when they are through, so memory does not grow with a run.
 """
 
 from __future__ import annotations
@@ -11,24 +12,48 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 
-from evals.pipelines.calling import CellAsker, Desk, Stopped
+from evals.pipelines.calling import CellAsker, Desk, Ended, Ruling, Stopped, Waiting
 from evals.pipelines.definition import ReadyStep
 from evals.pipelines.models import Cell, Row, Run
 from evals.pipelines.steps.base import CellFailed, Given, Outcome
-from evals.pipelines.writing import Writer
+from evals.pipelines.writing import Made, Writer
 from workbench.core.errors import DomainError
 from workbench.providers.failures import CallFailed
 
 logger = logging.getLogger(__name__)
 
-WINDOW = 256
+WINDOW = 512
 """Rows on their way at once."""
 TURN_SECONDS = 0.25
-LINGER_SECONDS = 0.06
+LINGER_SECONDS = 0.005
+"""What comes while a transaction commits is written with the next one; so this is short."""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A row, and the cells it has by step."""
+
+    row: Row
+    cells: Mapping[int, Cell]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What there is to write: calls that ended, calls that want to go out, what steps made.
+
+    `room` is for so many rows more; `is_idle` when nothing is on its way.
+    """
+
+    ended: Sequence[Ended]
+    waiting: Sequence[Waiting]
+    made: Made
+    room: int
+    is_idle: bool
 
 
 class Scheduler:
@@ -43,45 +68,51 @@ class Scheduler:
         self._active: set[asyncio.Task[None]] = set()
         self._last = -1
 
-    def feed(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Take rows in while there is room; False when none is left or on its way."""
-        room = WINDOW - len(self._active)
-        if self.desk.stopping is None and room >= WINDOW // 4:
-            self._take(loop, room)
-        return bool(self._active or self.desk.tasks)
+    # In the caller's thread, where the database is.
 
-    def _take(self, loop: asyncio.AbstractEventLoop, room: int) -> None:
+    def rows(self, room: int) -> list[Beginning]:
+        """The next rows that wait, up to so many; none where there is little room."""
+        if self.desk.stopping is not None or room < WINDOW // 4:
+            return []
         waiting = Row.objects.of_run(self.run).filter(state=Row.State.WAITING)
         rows = list(waiting.after(self._last)[:room])
+        if not rows:
+            return []
+        self._last = rows[-1].position
         made: defaultdict[int, dict[int, Cell]] = defaultdict(dict)
         for cell in Cell.objects.filter(row__in=rows, state=Cell.State.DONE):
             made[cell.row_id][cell.step] = cell
-        for row in rows:
-            self._last = row.position
-            task = loop.create_task(self._through(row, made[row.pk]))
+        return [Beginning(row, made[row.pk]) for row in rows]
+
+    def write(self, turn: Turn) -> list[Ruling]:
+        """Write what was made and the lines of the calls that go out next: one transaction.
+
+        Once it is committed, `Desk.release` lets them go.
+        """
+        if not (turn.ended or turn.waiting or turn.made):
+            return []
+        with transaction.atomic():
+            self.desk.settle(turn.ended)
+            self.writer.write(turn.made)
+            return self.desk.admit(turn.waiting)
+
+    # In the loop's thread.
+
+    async def turn(self, rows: Sequence[Beginning]) -> Turn:
+        """Begin with these rows, and go on until there is something to write."""
+        for one in rows:
+            task = asyncio.ensure_future(self._through(one.row, one.cells))
             self._active.add(task)
             task.add_done_callback(self._active.discard)
-
-    async def turn(self) -> None:
-        """Go on for a moment: until there is something to write, and a little longer."""
-        if not self._has_work:
+        if not (self.desk.has_work or self.writer.has_work):
             try:
                 async with asyncio.timeout(TURN_SECONDS):
                     await self._dirty.wait()
             except TimeoutError:
-                return
+                return self._turn()
         await asyncio.sleep(LINGER_SECONDS)
         self._dirty.clear()
-
-    def flush(self) -> None:
-        """Write what was made, note the calls that go out next, then let them go."""
-        if not self._has_work:
-            return
-        with transaction.atomic():
-            self.desk.settle()
-            self.writer.flush()
-            admitted = self.desk.admit()
-        self.desk.release(admitted)
+        return self._turn()
 
     async def abandon(self) -> None:
         """Leave what is still on its way; the ledger has it as sent."""
@@ -89,10 +120,12 @@ class Scheduler:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        await self.desk.close()
 
-    @property
-    def _has_work(self) -> bool:
-        return self.desk.has_work or self.writer.has_work
+    def _turn(self) -> Turn:
+        ended, waiting = self.desk.take()
+        is_idle = not (self._active or self.desk.tasks)
+        return Turn(ended, waiting, self.writer.take(), WINDOW - len(self._active), is_idle)
 
     async def _through(self, row: Row, made: Mapping[int, Cell]) -> None:
         """One row through all steps that it has no cell of."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from evals.pipelines.models import Call, Cell, Definition, Pipeline, Row, Run
 from evals.pipelines.reading import (
+    LATELY,
     CellCall,
     TablePage,
     TableRow,
@@ -29,7 +30,6 @@ from evals.pipelines.steps.grading import text_of
 from evals.pipelines.steps.registry import STEPS
 from workbench.core.errors import NotFound
 
-RECENT = timedelta(seconds=60)
 SHOWN = 50
 PREVIEW = 400
 TELLING = ("model", "grader", "operation", "condition")
@@ -263,9 +263,8 @@ class RunReading:
         if not self.run.is_working:
             ended = self.run.finished_at or timezone.now()
             return float(self.totals.calls["done"] / max(1.0, (ended - begun).total_seconds()))
-        since = max(begun, timezone.now() - RECENT)
-        answered = Call.objects.of_run(self.run).filter(state="done", finished_at__gte=since)
-        return float(answered.count() / max(1.0, (timezone.now() - since).total_seconds()))
+        span = min(timezone.now() - begun, LATELY)
+        return float(self.totals.lately / max(1.0, span.total_seconds()))
 
     @property
     def views(self) -> list[tuple[str, str, int]]:

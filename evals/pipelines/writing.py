@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -12,28 +13,41 @@ from django.db.models import Max
 from evals.pipelines.calling import Answered
 from evals.pipelines.ledger import storable
 from evals.pipelines.models import Cell, Row, Run
+from evals.pipelines.storing import write_cells
 
-_CHANGED = [
-    "state", "value", "kept", "error_kind", "error", "calls", "reused", "cost", "milliseconds",
-    "input_tokens", "output_tokens",
-]  # fmt: skip
+Children = tuple[Row, int, Sequence[Mapping[str, Any]], Mapping[str, Any]]
+
+
+@dataclass
+class Made:
+    """What steps made: cells, rows that are through (by state), rows that became others."""
+
+    cells: list[Cell] = field(default_factory=list)
+    ended: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    children: list[Children] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.cells or self.ended)
 
 
 class Writer:
-    """What was made since the last `flush`."""
+    """Collects what is made, and writes what was taken of it; the two in a thread each."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.made = 0
-        self._cells: list[Cell] = []
-        self._ended: defaultdict[str, list[int]] = defaultdict(list)
-        self._children: list[tuple[Row, int, Sequence[Mapping[str, Any]], Mapping[str, Any]]] = []
+        self._kept = Made()
         last = Row.objects.of_run(run).aggregate(last=Max("position"))["last"]
         self._next = 0 if last is None else last + 1
 
     @property
     def has_work(self) -> bool:
-        return bool(self._cells or self._ended)
+        return bool(self._kept)
+
+    def take(self) -> Made:
+        """What was made since the last time."""
+        taken, self._kept = self._kept, Made()
+        return taken
 
     def done(
         self, row: Row, step: int, value: Any, *, kept: bool, answers: Sequence[Answered]
@@ -51,31 +65,22 @@ class Writer:
 
     def end(self, row: Row, state: Row.State) -> None:
         """The row is through."""
-        self._ended[state.value].append(row.pk)
+        self._kept.ended[state.value].append(row.pk)
 
     def children(
         self, row: Row, step: int, rows: Sequence[Mapping[str, Any]], values: Mapping[str, Any]
     ) -> None:
         """The row goes on as these, behind the step."""
-        self._children.append((row, step, rows, values))
+        self._kept.children.append((row, step, rows, values))
         self.end(row, Row.State.DONE)
 
-    def flush(self) -> None:
+    def write(self, made: Made) -> None:
         """Write all of it; in a transaction."""
-        cells, self._cells = self._cells, []
-        ended, self._ended = self._ended, defaultdict(list)
-        children, self._children = self._children, []
-        if cells:
-            Cell.objects.bulk_create(
-                cells,
-                update_conflicts=True,
-                unique_fields=["row", "step"],
-                update_fields=_CHANGED,
-            )
-            self.made += len(cells)
-        for row, step, rows, values in children:
+        write_cells(made.cells)
+        self.made += len(made.cells)
+        for row, step, rows, values in made.children:
             self._write_children(row, step, rows, values)
-        for state, ids in ended.items():
+        for state, ids in made.ended.items():
             Row.objects.filter(pk__in=ids).update(state=state)
 
     def _write_children(
@@ -92,7 +97,7 @@ class Writer:
         )  # fmt: skip
 
     def _add(self, row: Row, step: int, answers: Sequence[Answered], **fields: Any) -> None:
-        self._cells.append(
+        self._kept.cells.append(
             Cell(
                 run=self.run, row=row, step=step, calls=[one.call for one in answers],
                 reused=bool(answers) and all(one.is_reused for one in answers),

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateSyntaxError, meta, nodes, pass_context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from prompts.rendering.jinja_children import Children, Ended
 from prompts.rendering.problems import (
     BadTemplate,
     MissingVariables,
@@ -21,7 +17,6 @@ from prompts.rendering.problems import (
     RenderingStopped,
 )
 
-PROGRAM = Path(__file__).with_name("jinja_program.py")
 CPU_SECONDS = 2
 SLOTS = 4
 """How many may run at once for one process of ours."""
@@ -57,6 +52,7 @@ class _Reading(ImmutableSandboxedEnvironment):
 
 _READING = _Reading()
 _slots = threading.BoundedSemaphore(SLOTS)
+_children = Children()
 
 
 def variables_in(text: str) -> list[str]:
@@ -85,14 +81,15 @@ def render_all(texts: Sequence[str], values: Mapping[str, Any]) -> list[str]:
 
     They run in a process of their own: a thread cannot be stopped, and there are more ways to keep
     a template busy or hungry (loops in loops, filters, recursive macros, formats) than could be
-    counted from inside. That process knows nothing of ours, and the kernel bounds what it uses.
+    counted from inside. That process knows nothing of ours, and the kernel bounds what it uses. It
+    is kept for a while: the next row of the same prompt takes a fraction of a millisecond.
 
     Raises:
         BadTemplate: a template fails with these values.
         MissingVariables: what it needs is not among the values; all missing names are told.
         RenderingStopped: it took too long, too much memory, or made too much text.
     """
-    told = _run({"templates": list(texts), "values": dict(values), "seconds": CPU_SECONDS})
+    told = _run(tuple(texts), values)
     if "texts" in told:
         return [str(text) for text in told["texts"]]
     if told["kind"] == "undefined":
@@ -103,26 +100,15 @@ def render_all(texts: Sequence[str], values: Mapping[str, Any]) -> list[str]:
     raise BadTemplate(str(told["message"]), _place(text, told["line"]))
 
 
-def _run(spec: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        with _slots:
-            done = subprocess.run(  # our program and interpreter, nothing of our settings
-                [sys.executable, "-I", str(PROGRAM)],
-                input=json.dumps(spec).encode(),
-                capture_output=True,
-                timeout=WAIT_SECONDS,
-                env={},
-                check=False,
-            )
-    except subprocess.TimeoutExpired as problem:
-        raise RenderingStopped(STOPPED) from problem
-    if done.returncode == 0:
-        told: dict[str, Any] = json.loads(done.stdout)
-        return told
-    if done.returncode in (3, -signal.SIGXCPU, -signal.SIGKILL, -signal.SIGSEGV, -signal.SIGABRT):
-        raise RenderingStopped(STOPPED)
-    tail = done.stderr[-2000:].decode("utf-8", "replace")
-    raise RuntimeError(f"The program that renders Jinja ended with {done.returncode}: {tail}")
+def _run(texts: tuple[str, ...], values: Mapping[str, Any]) -> dict[str, Any]:
+    with _slots:
+        child = _children.take(texts, cpu_seconds=CPU_SECONDS, wait_seconds=WAIT_SECONDS)
+        try:
+            return child.render(values)
+        except Ended as problem:
+            raise RenderingStopped(STOPPED) from problem
+        finally:
+            _children.give_back(texts, child)
 
 
 def _place(text: str, line: int) -> Place:

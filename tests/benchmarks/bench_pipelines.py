@@ -1,26 +1,38 @@
-"""Pipelines: cells a second, the worker's memory, the run's table, and a provider full of faults.
+"""Pipelines: cells a second, memory, the run's page; a provider full of faults; killed workers.
 
-    python -m tests.benchmarks.bench_pipelines [--cells 100000] [--faulty 1000]
+    python -m tests.benchmarks.bench_pipelines [--cells 100000] [--faulty 1000] [--kills 20]
 
-Makes a database of its own on DATABASE_URL's server. The provider runs in this process too, so it
-takes its share of the processor.
+0 leaves a part out. Makes a database of its own on DATABASE_URL's server. The provider is a program
+of its own, which takes its share of the processor. Figures also go to var/bench/pipelines.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import multiprocessing
 import os
+import random
 import resource
 import statistics
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from tests.benchmarks.figures import figure, publish
+
+Figures = list[dict[str, Any]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--cells", type=int, default=100_000)
     parser.add_argument("--faulty", type=int, default=1_000)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "workbench.settings")
     import django
@@ -31,56 +43,118 @@ def main() -> None:
     from workbench.core import broker
 
     made = setup_databases(verbosity=0, interactive=False)
+    figures: Figures = []
     try:
-        many_cells(chosen.cells)
-        many_faults(chosen.faulty)
+        for part, size in (
+            (many_cells, chosen.cells), (many_faults, chosen.faulty), (many_kills, chosen.kills)
+        ):  # fmt: skip
+            if size:
+                figures += part(size, chosen.seed)
     finally:
         broker.close_broker()  # its pool has connections to the database
         teardown_databases(made, verbosity=0)
+    publish("pipelines", figures)
 
 
-def many_cells(cells: int) -> None:
+def many_cells(cells: int, _: int) -> Figures:
     """One step over so many rows; the provider answers at once."""
     from evals.pipelines.reading import table_page
-    from tests.evals.pipelines.faulty import Faulty, FaultyThread
+    from tests.evals.pipelines.faulty import FaultyProcess
 
-    with FaultyThread(Faulty()) as provider:
+    with FaultyProcess() as provider:
         run = _run(provider.url, cells)
         memory: list[float] = []
-        started = time.perf_counter()
+        began, processor = time.perf_counter(), time.process_time()
         _do(run, memory)
-        took = time.perf_counter() - started
-        pages = []
-        for at in range(0, cells, max(1, cells // 100)):
-            begun = time.perf_counter()
-            table_page(run, after=at - 1, size=50)
-            pages.append((time.perf_counter() - begun) * 1000)
-    p95 = statistics.quantiles(pages, n=20)[-1] if len(pages) > 1 else pages[0]
-    print(f"cells                    {cells:>10,}")
-    print(f"cells a second           {cells / took:>10,.0f}")
-    print(f"memory at a tenth (MiB)  {memory[len(memory) // 10]:>10,.0f}")
-    print(f"memory at the end (MiB)  {memory[-1]:>10,.0f}")
-    print(f"a page of the table, p95 {p95:>10,.1f} ms")
+        took, processor = time.perf_counter() - began, time.process_time() - processor
+    places = range(0, cells - 1, max(1, cells // 100))
+    tables = [_milliseconds(partial(table_page, run, after=at, size=50)) for at in places]
+    pages = _pages(run, places)
+    tenth, end = memory[len(memory) // 10], memory[-1]
+    return [
+        figure("cells a second", [cells / took], f"of {cells:,}"),
+        figure("processor time a cell", [processor / cells * 1000], "ms"),
+        figure("memory at a tenth of the run", [tenth], "MiB"),
+        figure("memory at the end / at a tenth", [end / tenth], "", target=1.1),
+        figure("rows and cells of the table, p95", [_p95(tables)], "ms", target=200),
+        figure("the run's page as it is sent, p95", [_p95(pages)], "ms", target=200),
+    ]
 
 
-def many_faults(cells: int) -> None:
+def many_faults(cells: int, seed: int) -> Figures:
     """A limit of 10 calls in half a second, 10 % 429, 5 % 500, 2 % hangs, 1 % broken answers."""
     from evals.pipelines.models import Row
-    from tests.evals.pipelines.faulty import FAULTS, Faulty, FaultyThread
+    from tests.evals.pipelines.faulty import FAULTS, FaultyProcess
 
     limit, window = 10, 0.5
-    with FaultyThread(Faulty(faults=FAULTS, limit=limit, window=window)) as provider:
+    with FaultyProcess(faults=FAULTS, limit=limit, window=window, seed=seed) as provider:
         run = _run(provider.url, cells, seconds=2)
-        started = time.perf_counter()
+        began = time.perf_counter()
         _do(run, [])
-        took = time.perf_counter() - started
+        took = time.perf_counter() - began
+        counts = provider.counts()
+    calls, faults = counts["calls"], sum(counts["faulted"].values())
     done = Row.objects.of_run(run).counts()["done"]
-    faults = sum(provider.faulted.values())
-    ideal = provider.calls / limit * window
-    print(f"cells lost               {cells - done:>10,}")
-    print(f"calls beyond faults/cell {(provider.calls - faults) / cells:>10.3f}")
-    print(f"calls over the limit     {provider.over:>10,}")
-    print(f"wall time / ideal        {took / ideal:>10.2f}   (ideal: all calls at the limit)")
+    ideal = calls / limit * window
+    return [
+        figure("faults: cells lost", [cells - done], f"of {cells:,}", target=0),
+        figure("faults: calls a cell", [(calls - faults) / cells], "but faults", target=1.05),
+        figure("faults: calls over the limit", [counts["over"]], f"of {calls:,}", target=0),
+        figure("faults: time / all calls at the limit", [took / ideal], "", target=1.25),
+    ]
+
+
+def many_kills(kills: int, seed: int) -> Figures:
+    """One run whose worker is killed so often, each time after a drawn number of calls."""
+    from evals.pipelines.models import Call, Row
+    from tests.evals.pipelines.faulty import FaultyProcess
+
+    drawn, cells = random.Random(seed), 60 * (kills + 1)
+    seen: list[tuple[set[str], dict[str, int]]] = []
+    with FaultyProcess(seconds=0.02, seed=seed) as provider:
+        run = _run(provider.url, cells)
+        for _ in range(kills):
+            _do_until(run, provider, provider.counts()["calls"] + drawn.randint(5, 60))
+            seen.append((set(_lines_by_question(run, "done")), provider.counts()["asked"]))
+        _do(run, [])
+        counts = provider.counts()
+    asked = counts["asked"]
+    again = sum(asked[one] > then[one] for finished, then in seen for one in finished)
+    sure, every = _lines_by_question(run, "done", "failed"), _lines_by_question(run)
+    differ = sum(not sure.get(one, 0) <= asked.get(one, 0) <= every.get(one, 0) for one in every)
+    lines, rows = Call.objects.of_run(run).counts(), Row.objects.of_run(run).counts()
+    return [
+        figure("kills: worker killed", [len(seen)], "times"),
+        figure("kills: cells lost", [cells - rows["done"]], f"of {cells:,}", target=0),
+        figure("kills: finished calls repeated", [again], "", target=0),
+        figure("kills: ledger: answered", [lines["done"]], "calls", target=cells),
+        figure("kills: ledger: in doubt", [lines["unknown"]], "calls"),
+        figure("kills: upstream's own count", [counts["calls"]], "calls"),
+        figure("kills: questions with other counts", [differ], "", target=0),
+    ]
+
+
+def _do_until(run: Any, provider: Any, calls: int) -> None:
+    """Do the run in a child, killed as soon as the provider has seen so many calls."""
+    from django.db import connections
+
+    connections.close_all()  # a child must not use its parent's
+    child = multiprocessing.get_context("fork").Process(target=_do, args=[run, []])
+    child.start()
+    while child.is_alive() and provider.counts()["calls"] < calls:
+        time.sleep(0.005)
+    child.kill()
+    child.join()
+
+
+def _lines_by_question(run: Any, *states: str) -> Counter[str]:
+    """How many lines the ledger has of each question, of these states or of all."""
+    from evals.pipelines.models import Call
+
+    lines = Call.objects.of_run(run)
+    chosen = lines.filter(state__in=states) if states else lines
+    bodies = chosen.values_list("request", flat=True)
+    return Counter(json.loads(bytes(one))["messages"][-1]["content"] for one in bodies)
 
 
 def _run(url: str, cells: int, **settings: Any) -> Any:
@@ -117,6 +191,31 @@ def _do(run: Any, memory: list[float]) -> None:
     found = Run.objects.select_related("pipeline__project", "definition").get(pk=run.pk)
     run_pipeline(found, report=report)
     memory.append(_resident())
+
+
+def _pages(run: Any, places: range) -> list[float]:
+    """Milliseconds of the run's page at these places, as a browser gets it."""
+    from django.test import Client
+
+    from tests.factories import make_member, make_user
+    from workbench.core.models import Role
+
+    user, project = make_user(name="Reader"), run.pipeline.project
+    make_member(project, user, Role.OWNER)
+    client = Client()
+    client.force_login(user)
+    place = f"/p/{project.slug}/evals/pipelines/runs/{run.pk}/"
+    return [_milliseconds(partial(client.get, place, {"after": at})) for at in places]
+
+
+def _milliseconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return (time.perf_counter() - began) * 1000
+
+
+def _p95(values: list[float]) -> float:
+    return statistics.quantiles(values, n=20)[-1] if len(values) > 1 else values[0]
 
 
 def _resident() -> float:

@@ -1,16 +1,22 @@
 """A provider with faults and a rate limit that it tells in headers; it counts what it was asked.
 
-Answers a question in upper case. Which call fails how is drawn by its number and the seed.
+Answers a question in upper case. Which call fails how is drawn by its number and the seed. It runs
+in a thread, or as a program (`python -m tests.evals.pipelines.faulty '{"limit": 10}'`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import subprocess
+import sys
 import threading
 import time
+import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
@@ -61,6 +67,14 @@ class Faulty:
         usage = {"prompt_tokens": 10, "completion_tokens": 5}
         done = {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}
         return web.json_response(done, headers=headers)
+
+    async def counts(self, _: web.Request) -> web.Response:
+        """What a program that started this one wants to know."""
+        told = {
+            "calls": self.calls, "over": self.over, "faulted": self.faulted,
+            "asked": self.asked, "finished": self.finished,
+        }  # fmt: skip
+        return web.json_response(told)
 
     def _counted(self, question: str) -> dict[str, str]:
         self.calls += 1
@@ -118,13 +132,55 @@ class FaultyThread:
         self._loop.close()
 
     async def _serve(self) -> web.AppRunner:
-        app = web.Application()
-        app.router.add_post("/v1/chat/completions", self.provider.answer)
-        runner = web.AppRunner(
-            app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None
-        )
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        self.provider.url = f"http://{host}:{port}/v1"
-        return runner
+        return await serve(self.provider)
+
+
+class FaultyProcess:
+    """Runs the provider as a program, which takes no time of this one's; a context manager."""
+
+    def __init__(self, **fields: Any) -> None:
+        self._told = json.dumps(fields)
+        self.url = ""
+
+    def __enter__(self) -> FaultyProcess:
+        program = [sys.executable, "-m", "tests.evals.pipelines.faulty", self._told]
+        self._process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().strip()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def counts(self) -> dict[str, Any]:
+        """Calls, those over the limit, faults by kind, and by question how often it was asked and
+        answered."""
+        with urllib.request.urlopen(f"{self.url}/counts") as answer:  # noqa: S310 - our own server
+            told: dict[str, Any] = json.load(answer)
+        return told
+
+
+async def serve(provider: Faulty) -> web.AppRunner:
+    """Start it on a free port and note its address."""
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", provider.answer)
+    app.router.add_get("/v1/counts", provider.counts)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    provider.url = f"http://{host}:{port}/v1"
+    return runner
+
+
+async def main(told: str) -> None:
+    provider = Faulty(**json.loads(told))
+    await serve(provider)
+    sys.stdout.write(f"{provider.url}\n")
+    sys.stdout.flush()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
