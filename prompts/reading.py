@@ -21,6 +21,9 @@ MOST_PROMPTS = 300
 VERSIONS_SHOWN = 25
 MOST_MOVES = 50
 MOST_NUMBERS = 500
+MOST_SHARES = 5
+"""Versions that the form can split a label among."""
+PRODUCTION = "production"
 """Versions that a list of choices offers."""
 
 
@@ -95,6 +98,19 @@ class ShownLabel:
 
 
 @dataclass(frozen=True)
+class Moving:
+    """What the form that moves a label starts with.
+
+    A split is shown as it is, to be changed; else the version looked at is offered.
+    """
+
+    label: str
+    now: list[dict[str, int]]
+    version: int
+    others: list[dict[str, int]]
+
+
+@dataclass(frozen=True)
 class ShownVersion:
     """A line of the list of versions."""
 
@@ -143,8 +159,9 @@ class PromptReading:
     def numbers(self) -> Sequence[int]:
         """The versions to choose from; numbers have no gap."""
         newest = self.prompt.versions_made
-        offered = set(range(newest, max(0, newest - MOST_NUMBERS), -1)) | {self.chosen.number}
-        return sorted(offered, reverse=True)
+        offered = {*range(newest, max(0, newest - MOST_NUMBERS), -1), self.chosen.number}
+        pointed_at = {share["version"] for label in self._labels for share in label.shares}
+        return sorted(offered | pointed_at, reverse=True)
 
     @property
     def newer(self) -> int | None:
@@ -165,6 +182,17 @@ class PromptReading:
             ShownLabel(label, label.shares, last.get(label.name), before.get(label.name))
             for label in self._labels
         ]
+
+    @property
+    def moving(self) -> Moving:
+        """How the form that moves a label begins: with production if it is there."""
+        at_hand = sorted(self._labels, key=lambda label: label.name != PRODUCTION)
+        if not at_hand:
+            return Moving(PRODUCTION, [], self.chosen.number, [{}] * (MOST_SHARES - 1))
+        now = sorted(at_hand[0].shares, key=lambda share: -share["percent"])
+        version = now[0]["version"] if len(now) > 1 else self.chosen.number
+        others = [*now[1:], *[{}] * (MOST_SHARES - len(now))]
+        return Moving(at_hand[0].name, at_hand[0].shares, version, others)
 
     @property
     def versions(self) -> list[ShownVersion]:
@@ -201,7 +229,7 @@ class PromptReading:
 
     def _first_shown(self) -> int:
         """What production means, or the newest."""
-        production = next((one for one in self._labels if one.name == "production"), None)
+        production = next((one for one in self._labels if one.name == PRODUCTION), None)
         most = max(production.shares, key=lambda one: one["percent"]) if production else None
         return most["version"] if most else self.prompt.versions_made
 

@@ -55,11 +55,11 @@ class MonitorForm(forms.Form):
         help_text="When the mean score is clearly lower. Left empty, never.",
     )
     alert_drop = forms.FloatField(
-        label="Alert at a fall of, points",
+        label="Alert at a fall of",
         min_value=0.1,
         max_value=100,
         required=False,
-        help_text="Against the answers before, when it is no chance. Left empty, never.",
+        help_text="Points, against the answers before, if it is no chance. Left empty, never.",
     )
     window = forms.IntegerField(
         label="Answers looked at",

@@ -15,6 +15,7 @@ from prompts import actions
 from prompts.content import checked, content_of
 from prompts.editing import draft_of
 from prompts.models import Prompt, PromptVersion
+from prompts.reading import PromptReading
 from prompts.resolving import fetch
 from prompts.templatetags.prompts import marked
 from prompts.uses import outcomes_of
@@ -192,6 +193,36 @@ def test_labels_are_moved_split_and_rolled_back(alice: Client, cast: Cast) -> No
     assert "Roll back to 1" in shown
     assert "Start" in shown
     assert fetch(cast.project, prompt.name).split is None
+
+
+def test_the_form_that_moves_a_label_begins_with_its_split(alice: Client, cast: Cast) -> None:
+    prompt = make_prompt(cast.project)
+    make_version(prompt, "two")
+    make_version(prompt, "three")
+    split = {"version": 3, "second": [1, 2], "percent": [30, 10]}
+    post(alice, cast, "move/support/triage/", label="staging", **split)
+
+    moving = PromptReading(prompt, number=2, at=NOON).moving
+
+    assert (moving.label, moving.version) == ("staging", 3)
+    assert [(one.get("version"), one.get("percent")) for one in moving.others] == [
+        (1, 30), (2, 10), (None, None), (None, None),
+    ]  # fmt: skip
+    assert "staging is 1 (30 %), 2 (10 %) and 3 (60 %) now." in page(
+        alice, cast, "at/support/triage/"
+    )
+
+
+def test_the_form_that_moves_a_label_of_one_version_offers_the_one_looked_at(
+    alice: Client, cast: Cast
+) -> None:
+    prompt = make_prompt(cast.project)
+    make_version(prompt, "two")
+    post(alice, cast, "move/support/triage/", label="production", version=1)
+
+    moving = PromptReading(prompt, number=2, at=NOON).moving
+
+    assert (moving.label, moving.version, moving.others) == ("production", 2, [{}] * 4)
 
 
 def test_a_label_is_split_among_four_versions(alice: Client, cast: Cast) -> None:
