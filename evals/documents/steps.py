@@ -29,6 +29,8 @@ from workbench.providers.refs import parse_ref
 SPLIT, GENERATE, SUPPORT = "split", "generate", "support"
 _MODEL = {"type": "string", "title": "Model", "description": "A model ref."}
 _CHUNK = frozenset({"chunk"})
+LIKELY_PAIR = {"pair": 1, "question": "word " * 15, "answer": "word " * 40}
+"""Stands for a pair that is not written yet."""
 
 
 def row_of(document: str, number: int, chunk: Chunk) -> dict[str, Any]:
@@ -69,7 +71,11 @@ def _generate(place: Place, settings: Settings) -> Ready:
         return outcome_of(text_of(reply), was_cut=reply.finish_reason == "length")
 
     return Ready(
-        work, needs=_CHUNK, models=(settings["model"],), questions=lambda given: [question(given)]
+        work,
+        needs=_CHUNK,
+        models=(settings["model"],),
+        questions=lambda given: [question(given)],
+        likely=lambda _: [LIKELY_PAIR] * settings["count"],
     )
 
 
@@ -146,11 +152,18 @@ def _split(place: Place, settings: Settings) -> Ready:
         answer = text_of(await asker.ask(wanted)) if wanted is not None else None
         return _as_chunks(given.columns, answer, cutting)
 
+    def likely(given: Given) -> list[dict[str, Any]]:
+        """As its structure parts it: about as many chunks as by topic."""
+        section = chunk_of(given.columns)
+        found = spans(section.text, cutting.sizes)
+        return _children(given.columns, section, list(found), cutting)
+
     return Ready(
         work,
         needs=_CHUNK,
         models=(settings["model"],),
         questions=lambda given: [one] if (one := question(given)) is not None else [],
+        likely=likely,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -13,7 +14,8 @@ from evals.pipelines import sources
 from evals.pipelines.actions import Source, checked_on
 from evals.pipelines.budget import likely_tokens, price_of
 from evals.pipelines.definition import ReadyStep, Step
-from evals.pipelines.steps.base import CellFailed, Given
+from evals.pipelines.foreseeing import StepForeseen, foresee
+from evals.pipelines.steps.base import Question
 from requests_log.datasets.models import DatasetVersion
 from requests_log.digest import prices
 from requests_log.selection import Selection
@@ -21,14 +23,14 @@ from workbench.core.errors import DomainError
 from workbench.core.models import Project
 from workbench.providers.refs import Endpoint, resolve
 
-SAMPLED_ROWS = 20
-LIKELY_ANSWER = "word " * 200
-"""Stands for the value of an earlier step, which is not known yet."""
-
 
 @dataclass(frozen=True)
 class StepEstimate:
-    """What a step will take; `cost` in dollars, None where `problem` says why nobody knows."""
+    """What a step will take; `cost` in dollars, None where `problem` says why nobody knows.
+
+    `cells_asked` are the cells whose questions go out, `cells_reused` those that rest on answers
+    the project has paid for; a step that asks no model has neither.
+    """
 
     name: str
     calls: int = 0
@@ -36,14 +38,18 @@ class StepEstimate:
     output_tokens: int = 0
     cost: Decimal | None = Decimal(0)
     problem: str = ""
+    cells_asked: int = 0
+    cells_reused: int = 0
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will take at most: filters and answers that are there already make it less."""
+    """What a run will take at most: filters make it less. Exact counts of cells and calls where
+    `is_whole`; else the rows that were looked at stand for all."""
 
     rows: int
     steps: Sequence[StepEstimate]
+    is_whole: bool = True
 
     @property
     def cost(self) -> Decimal:
@@ -55,11 +61,19 @@ class Estimate:
         """Why the cost of some steps is not known."""
         return [one.problem for one in self.steps if one.problem]
 
+    @property
+    def cells_asked(self) -> int:
+        return sum(one.cells_asked for one in self.steps)
+
+    @property
+    def cells_reused(self) -> int:
+        return sum(one.cells_reused for one in self.steps)
+
 
 def estimate(
     project: Project, steps: Sequence[Step], source: Source, *, limit: int | None = None
 ) -> Estimate:
-    """Render the questions about the first rows, and reckon with as many tokens for all.
+    """Send the rows through the steps with the answers the ledger has, and price what it lacks.
 
     Raises:
         BadStep, NothingToRunOn: the run could not start.
@@ -67,10 +81,15 @@ def estimate(
     ready = checked_on(project, steps, source)
     many = row_count(project, source)
     many = min(many, limit) if limit else many
-    sample = _sample(project, source)
     prices.load(fresh_seconds=prices.FRESH_SECONDS)
-    before = dict.fromkeys((one.step.name for one in ready), LIKELY_ANSWER)
-    return Estimate(many, [_step(project, one, sample, many, before) for one in ready])
+    endpoints, problems = _resolved(project, ready)
+    foreseen = foresee(project, ready, islice(_rows(project, source), many), endpoints)
+    share = many / max(1, foreseen.rows)
+    told = [
+        _step(project, one, seen, share, endpoints, problems)
+        for one, seen in zip(ready, foreseen.steps, strict=True)
+    ]
+    return Estimate(many, told, is_whole=foreseen.rows >= many)
 
 
 def row_count(project: Project, source: Source) -> int:
@@ -84,48 +103,56 @@ def row_count(project: Project, source: Source) -> int:
     return sides.get(str(source.told.get("split")), version.row_count)
 
 
-def _sample(project: Project, source: Source) -> list[Mapping[str, Any]]:
+def _rows(project: Project, source: Source) -> Iterator[Mapping[str, Any]]:
     if source.rows is not None:
-        return list(source.rows[:SAMPLED_ROWS])
-    return [line.variables for line in sources.first_rows(project, source.told, SAMPLED_ROWS)]
+        return iter(source.rows)
+    return (line.variables for line in sources.lines(project, source.told))
+
+
+def _resolved(
+    project: Project, ready: Sequence[ReadyStep]
+) -> tuple[dict[str, Endpoint], dict[str, str]]:
+    """Where the calls of each ref go; or a sentence why nobody knows."""
+    found: dict[str, Endpoint] = {}
+    problems: dict[str, str] = {}
+    for ref in dict.fromkeys(ref for one in ready for ref in one.ready.models):
+        try:
+            found[ref] = resolve(project, ref)
+        except DomainError as problem:
+            problems[ref] = problem.sentence
+    return found, problems
 
 
 def _step(
     project: Project,
     one: ReadyStep,
-    sample: Sequence[Mapping[str, Any]],
-    many: int,
-    before: Mapping[str, Any],
+    seen: StepForeseen,
+    share: float,
+    endpoints: Mapping[str, Endpoint],
+    problems: Mapping[str, str],
 ) -> StepEstimate:
     name = one.step.name
-    if not one.ready.models:
-        return StepEstimate(name)
-    try:
-        endpoints = {ref: resolve(project, ref) for ref in one.ready.models}
-    except DomainError as problem:
-        return StepEstimate(name, cost=None, problem=f"Step “{name}”: {problem.sentence}")
-    asked = list(_questions(one, sample, before))
-    calls, tokens_in, tokens_out, cost = _summed(project, asked, endpoints)
-    share = many / max(1, len(sample))
-    unpriced = "" if cost is not None else _unpriced(name, endpoints)
+    cells = {
+        "cells_asked": round(seen.cells_asked * share),
+        "cells_reused": round(seen.cells_reused * share),
+    }
+    why = next((problems[ref] for ref in one.ready.models if ref in problems), "")
+    if why:
+        return StepEstimate(name, cost=None, problem=f"Step “{name}”: {why}", **cells)
+    calls, tokens_in, tokens_out, cost = _summed(project, seen.asked, endpoints)
+    used = {ref: endpoints[ref] for ref in one.ready.models}
+    unpriced = "" if cost is not None else _unpriced(name, used)
     return StepEstimate(
         name, round(calls * share), round(tokens_in * share), round(tokens_out * share),
         None if cost is None else (cost * Decimal(share)).quantize(Decimal("0.000001")), unpriced,
+        **cells,
     )  # fmt: skip
 
 
-def _questions(
-    one: ReadyStep, sample: Sequence[Mapping[str, Any]], before: Mapping[str, Any]
-) -> Iterable[Any]:
-    for position, columns in enumerate(sample):
-        try:
-            yield from one.ready.questions(Given(position, columns, before))
-        except CellFailed:  # this row will fail, or takes a field of an answer nobody gave yet
-            continue
-
-
 def _summed(
-    project: Project, asked: Sequence[Any], endpoints: Mapping[str, Endpoint]
+    project: Project,
+    asked: Sequence[Question],
+    endpoints: Mapping[str, Endpoint],
 ) -> tuple[int, int, int, Decimal | None]:
     total_in = total_out = 0
     cost: Decimal | None = Decimal(0)

@@ -57,6 +57,15 @@ def key_of(endpoint: Endpoint, body: bytes, sample: int) -> bytes:
     return hashlib.sha256(place + body).digest()
 
 
+def known_answers(project_id: int, keys: Iterable[bytes]) -> dict[bytes, Known]:
+    """Answers that a project has already, by key."""
+    wanted = list(set(keys))
+    if not wanted:
+        return {}
+    found = Call.objects.filter(project_id=project_id, key__in=wanted, state=Call.State.DONE)
+    return {bytes(call.key): Known(call.pk, _reply(call)) for call in found.order_by("pk")}
+
+
 class Ledger:
     """The lines of one run; every method is a statement or two in the caller's transaction."""
 
@@ -71,13 +80,7 @@ class Ledger:
 
     def known(self, keys: Iterable[bytes]) -> dict[bytes, Known]:
         """Answers the project has already, by key."""
-        wanted = list(set(keys))
-        if not wanted:
-            return {}
-        found = Call.objects.filter(
-            project_id=self.project_id, key__in=wanted, state=Call.State.DONE
-        )
-        return {bytes(call.key): Known(call.pk, _reply(call)) for call in found.order_by("pk")}
+        return known_answers(self.project_id, keys)
 
     def write(self, lines: Sequence[Line]) -> None:
         """Note what is about to go out."""

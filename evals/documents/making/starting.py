@@ -25,7 +25,7 @@ from evals.documents.steps import (
 )
 from evals.pipelines.actions import NameTaken, Source, create_pipeline, start_run
 from evals.pipelines.definition import read_steps
-from evals.pipelines.estimating import Estimate, StepEstimate, estimate
+from evals.pipelines.estimating import Estimate, estimate
 from evals.pipelines.models import Pipeline
 from evals.pipelines.sources import MOST_SENT_ROWS
 from workbench.core.errors import DomainError, InvalidInput
@@ -81,19 +81,13 @@ def start_pairs(
 
 
 def priced(found: DocumentSet, asking: Asking) -> Estimate:
-    """What it will cost at most. A judge is reckoned to be asked about every pair wished for.
+    """What it will cost at most. A judge is reckoned to be asked about every pair wished for, and
+    a section that is split by topic to become as many chunks as its structure makes of it.
 
     Raises:
         InvalidInput, NothingToAsk: as `start_pairs`.
     """
-    steps = read_steps(steps_of(found, asking))
-    told = estimate(found.project, steps, source_of(found, asking))
-    kinds = {step.name: step.kind for step in steps}
-    times = asking.count
-    return Estimate(
-        told.rows,
-        [_times(one, times) if kinds[one.name] == SUPPORT else one for one in told.steps],
-    )
+    return estimate(found.project, read_steps(steps_of(found, asking)), source_of(found, asking))
 
 
 def steps_of(found: DocumentSet, asking: Asking) -> list[dict[str, Any]]:
@@ -202,11 +196,3 @@ def _pipeline(found: DocumentSet, steps: list[dict[str, Any]], by: User | None) 
         except NameTaken:
             continue
     raise InvalidInput("There are too many pipelines for these documents. Delete some first.")
-
-
-def _times(one: StepEstimate, times: int) -> StepEstimate:
-    cost = None if one.cost is None else one.cost * times
-    return StepEstimate(
-        one.name, one.calls * times, one.input_tokens * times, one.output_tokens * times, cost,
-        one.problem,
-    )  # fmt: skip

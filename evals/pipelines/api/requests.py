@@ -12,13 +12,15 @@ from rest_framework.request import Request
 from evals.pipelines import sources
 from evals.pipelines.actions import Source
 from evals.pipelines.api.serializers import Shape
+from evals.pipelines.forms import source_of_run
+from evals.pipelines.models import Run
 from requests_log.bulk.shapes import selection_of
 from requests_log.datasets.models import DatasetVersion
 from workbench.core.authentication import project_of
 from workbench.core.errors import InvalidInput
 from workbench.core.models import Project, User
 
-WAYS = ("dataset", "requests", "rows", "csv")
+WAYS = ("dataset", "requests", "rows", "csv", "run")
 
 
 def checked(shape: type[Shape], request: Request) -> dict[str, Any]:
@@ -41,7 +43,9 @@ def source_of(request: Request, values: Mapping[str, Any]) -> Source:
     """
     given = [way for way in WAYS if values.get(way)]
     if len(given) != 1:
-        raise InvalidInput("Say where the rows come from: one of dataset, requests, rows, csv.")
+        raise InvalidInput(
+            "Say where the rows come from: one of dataset, requests, rows, csv, run."
+        )
     return _MADE[given[0]](project_of(request), values)
 
 
@@ -66,4 +70,8 @@ def _csv(_: Project, values: Mapping[str, Any]) -> Source:
     return Source.of_rows(rows, f"CSV of {len(rows):,} rows")
 
 
-_MADE = {"dataset": _dataset, "requests": _requests, "rows": _rows, "csv": _csv}
+def _run(project: Project, values: Mapping[str, Any]) -> Source:
+    return source_of_run(get_object_or_404(Run.objects.in_project(project), pk=values["run"]))
+
+
+_MADE = {"dataset": _dataset, "requests": _requests, "rows": _rows, "csv": _csv, "run": _run}

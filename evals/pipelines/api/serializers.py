@@ -57,7 +57,7 @@ class StepKindOut(Shape):
 
 
 class SourceIn(Shape):
-    """Where rows come from: one of `dataset` (with `version`), `requests`, `rows`, `csv`."""
+    """Where rows come from: one of `dataset` (with `version`), `requests`, `rows`, `csv`, `run`."""
 
     dataset = serializers.SlugField(required=False, help_text="The dataset's slug.")
     version = serializers.IntegerField(required=False, min_value=1)
@@ -65,6 +65,9 @@ class SourceIn(Shape):
     requests = SelectionIn(required=False)
     rows = serializers.ListField(child=serializers.DictField(), required=False)
     csv = serializers.CharField(required=False, trim_whitespace=False)
+    run = serializers.UUIDField(
+        required=False, help_text="A run of the project: its rows again, to pay for what is new."
+    )
 
 
 class PipelineRunIn(SourceIn):
@@ -118,10 +121,17 @@ class StepEstimateOut(Shape):
     output_tokens = serializers.IntegerField()
     cost = serializers.DecimalField(max_digits=20, decimal_places=6, allow_null=True)
     problem = serializers.CharField()
+    cells_asked = serializers.IntegerField(help_text="Cells whose questions go out.")
+    cells_reused = serializers.IntegerField(help_text="Cells that rest on answers paid for before.")
 
 
 class EstimateOut(Shape):
     rows = serializers.IntegerField()
+    cells_asked = serializers.IntegerField()
+    cells_reused = serializers.IntegerField()
+    is_whole = serializers.BooleanField(
+        help_text="Whether every row was looked at; else some stand for all."
+    )
     cost = serializers.DecimalField(
         max_digits=20, decimal_places=6, help_text="Dollars, at most, of what has a price."
     )

@@ -9,9 +9,11 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from evals.pipelines.actions import cancel_run, resume_run, start_run
+from evals.pipelines.definition import stored_steps
+from evals.pipelines.estimating import estimate
 from evals.pipelines.forms import RunForm, source_of_run
 from evals.pipelines.models import Run
 from evals.pipelines.redoing import run_cell_again
@@ -73,20 +75,33 @@ def run_resume(request: ProjectRequest, run_id: UUID) -> HttpResponse:
     return _tried(request, run, go_on)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @project_page(Role.EDITOR)
 def run_again(request: ProjectRequest, run_id: UUID) -> HttpResponse:
-    """A new run of the pipeline as it is now over the same rows."""
+    """The pipeline as it is now over the same rows: what is asked anew first, then the run."""
     run = run_of(request, run_id)
+    form = RunForm(request.POST or None, initial={"budget": run.budget, "limit": run.limit})
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = start_run(
+                run.pipeline, source=source_of_run(run), by=request.user, **form.cleaned_data
+            )
+        except DomainError as problem:
+            form.add_error(None, problem.sentence)
+        else:
+            return _back(request, made)
+    return _rerun_page(request, run, form)
+
+
+def _rerun_page(request: ProjectRequest, run: Run, form: RunForm) -> HttpResponse:
+    context = {"run": run, "form": form, "priced": None, "problem": ""}
+    steps = stored_steps(run.pipeline.definition.steps)
     try:
-        made = start_run(
-            run.pipeline, source=source_of_run(run), by=request.user, budget=run.budget,
-            limit=run.limit,
-        )  # fmt: skip
+        priced = estimate(run.project, steps, source_of_run(run), limit=run.limit)
+        context["priced"] = priced
     except DomainError as problem:
-        messages.error(request, problem.sentence)
-        return _back(request, run)
-    return _back(request, made)
+        context["problem"] = problem.sentence
+    return render(request, "pipelines/again.html", context, status=422 if form.errors else 200)
 
 
 @require_POST

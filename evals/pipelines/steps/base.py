@@ -34,6 +34,10 @@ class CellFailed(Exception):
         self.kind, self.sentence = kind, sentence
 
 
+class NeedsPerson(Exception):
+    """A person has to say what the step makes of the row; until then the row waits."""
+
+
 @dataclass(frozen=True)
 class Given:
     """What a step gets of a row: its columns, and the values of the steps before it by name."""
@@ -103,7 +107,8 @@ class Ready:
     """A step that can be done.
 
     `needs` are the variables it takes by name, `models` the refs it calls, `questions` those it
-    will ask about a row, for an estimate. `pinned` is what must be kept so that a run that goes on
+    will ask about a row, for an estimate; `likely` are the children of a row before anybody was
+    asked, where the step makes rows. `pinned` is what must be kept so that a run that goes on
     later does the same (given to `prepare` again).
     """
 
@@ -112,6 +117,7 @@ class Ready:
     models: tuple[str, ...] = ()
     questions: Callable[[Given], Sequence[Question]] = lambda _: ()
     pinned: Json = None
+    likely: Callable[[Given], Sequence[Mapping[str, Json]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,6 @@ class StepKind:
 
 
 __all__ = [
-    "Asker", "BadStep", "CallFailed", "CellFailed", "Given", "Outcome", "Place", "Question",
-    "Ready", "Settings", "StepKind",
+    "Asker", "BadStep", "CallFailed", "CellFailed", "Given", "NeedsPerson", "Outcome", "Place",
+    "Question", "Ready", "Settings", "StepKind",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from evals.pipelines.actions import change_pipeline
 from evals.pipelines.models import Cell, Pipeline, Row, Run
 from requests_log.datasets.models import Dataset, Example
 from tests.conftest import Cast
@@ -353,17 +354,44 @@ def test_the_table_goes_on_after_a_position(alice: Client, cast: Cast, provider:
     assert alice.get(place(cast, f"runs/{run.pk}/?after=x")).status_code == 400
 
 
-def test_a_rerun_pays_only_for_what_is_new(alice: Client, cast: Cast, provider: Provider) -> None:
+def test_a_rerun_tells_what_is_asked_anew_and_pays_only_for_that(
+    alice: Client, cast: Cast, provider: Provider
+) -> None:
     make_connection(cast.project, provider.url)
-    run = perform_run(make_run(make_pipeline(cast.project)))
+    more = step("prompt", "more", model="local/good", template="More of {{teacher}}?")
+    pipeline = make_pipeline(cast.project, TEACH, more)
+    run = perform_run(make_run(pipeline))
+    changed = step("prompt", "more", model="local/good", template="Again {{teacher}}?")
+    change_pipeline(pipeline, by=None, steps=[TEACH, changed])
     provider.asked.clear()
 
-    answer = alice.post(place(cast, f"runs/{run.pk}/again/"))
+    told = text_of(alice.get(place(cast, f"runs/{run.pk}/again/")))
+    answer = alice.post(place(cast, f"runs/{run.pk}/again/"), {"budget": "", "limit": ""})
     again = perform_run(Run.objects.newest_first()[0])
 
+    assert stats_of(told) == {"Rows": "6", "Asked anew": "6", "Reused": "6", "Cost": "unknown"}
     assert answer.headers["Location"] == place(cast, f"runs/{again.pk}/")
-    assert provider.asked == []
+    assert sorted(question for _, question in provider.asked) == [
+        f"Again Answer {n}?" for n in range(6)
+    ]
     assert "6 paid before" in text_of(alice.get(place(cast, f"runs/{again.pk}/")))
+
+
+def stats_of(page: str) -> dict[str, str]:
+    """The figures of a page by their labels."""
+    found = re.findall(r'stat__label">([^<]*)</span><span class="stat__value">([^<]*)<', page)
+    return dict(found)
+
+
+def test_a_rerun_that_cannot_start_says_why(alice: Client, cast: Cast, provider: Provider) -> None:
+    make_connection(cast.project, provider.url)
+    run = perform_run(make_run(make_pipeline(cast.project)))
+
+    refused = alice.post(place(cast, f"runs/{run.pk}/again/"), {"budget": "-1"})
+
+    assert refused.status_code == 422
+    assert "greater than or equal to" in text_of(refused)
+    assert Run.objects.count() == 1
 
 
 def test_examples_are_made_of_what_was_sent_and_answered(
