@@ -166,7 +166,7 @@ def start_run(
         )  # fmt: skip
         if source.rows is not None:
             sources.load(run, source.rows)
-        _enqueue(run, by)
+        enqueue_run(run, by)
     return run
 
 
@@ -197,9 +197,10 @@ def cancel_run(run: Run, *, at: datetime) -> Run:
     """Stop a run: what was asked is finished, the rest waits. It can go on later."""
     with transaction.atomic():
         held = Run.objects.select_for_update().get(pk=run.pk)
-        if held.job is not None:
+        if held.job is not None and not held.job.is_finished:
             cancel_job(held.job, at=at)
-        if held.state == Run.State.QUEUED or (held.is_working and not _is_being_done(held)):
+        rests = held.state in (Run.State.QUEUED, Run.State.PEOPLE)
+        if rests or (held.is_working and not _is_being_done(held)):
             held.state, held.finished_at = Run.State.CANCELLED, at
             held.save(update_fields=["state", "finished_at"])
     return held
@@ -231,7 +232,7 @@ def resume_run(
             failed.update(state=Row.State.WAITING)
         held.state, held.note, held.finished_at = Run.State.QUEUED, "", None
         held.save()
-        _enqueue(held, by)
+        enqueue_run(held, by)
     return held
 
 
@@ -259,7 +260,8 @@ def pinned_in(ready: Sequence[ReadyStep]) -> dict[str, Any]:
     return {one.step.name: one.ready.pinned for one in ready if one.ready.pinned is not None}
 
 
-def _enqueue(run: Run, by: User | None) -> None:
+def enqueue_run(run: Run, by: User | None) -> None:
+    """Have a worker do what is left of the run."""
     run.job = RUN_PIPELINE.enqueue(
         project=run.project, title=f"Pipeline: {run.pipeline.name}", by=by,
         payload={"run": str(run.pk)},

@@ -30,7 +30,7 @@ from workbench.core.errors import DomainError, InvalidInput
 from workbench.core.models import Project, User
 
 FIRST_NAMES = {"prompt": "teacher", "sample": "samples", "best_of": "best", "grade": "score",
-               "filter": "good", "transform": "text"}  # fmt: skip
+               "filter": "good", "transform": "text", "human": "person"}  # fmt: skip
 
 
 @dataclass

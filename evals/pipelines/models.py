@@ -99,6 +99,7 @@ class Run(models.Model):
     class State(models.TextChoices):
         QUEUED = "queued", "Waiting"
         RUNNING = "running", "Running"
+        PEOPLE = "people", "Waiting for people"
         DONE = "done", "Done"
         BUDGET = "budget", "Stopped by its budget"
         CANCELLED = "cancelled", "Cancelled"
@@ -167,6 +168,7 @@ class Row(models.Model):
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
+        ASKED = "asked", "With a person"
         DONE = "done", "Done"
         FAILED = "failed", "Failed"
         FILTERED = "filtered", "Left out"
@@ -262,6 +264,53 @@ class CallSums:
     counts: dict[str, int]
     committed: Decimal
     lately: int
+
+
+class HumanTaskQuerySet(models.QuerySet["HumanTask"]):
+    def of_run(self, run: Run) -> Self:
+        return self.filter(run=run)
+
+    def open(self) -> Self:
+        """Those that nobody decided."""
+        return self.filter(outcome="")
+
+
+class HumanTask(models.Model):
+    """A row that waits at a step for a person, who may hold it for a while; then what they said.
+
+    What they made of the row is its cell. `skipped_by` are ids of people who left it to others.
+    """
+
+    class Outcome(models.TextChoices):
+        APPROVED = "approved", "Approved"
+        WRITTEN = "written", "Written or changed"
+        REJECTED = "rejected", "Rejected"
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="human_tasks")
+    row = models.ForeignKey(Row, on_delete=models.CASCADE, related_name="+", db_index=False)
+    step = models.PositiveSmallIntegerField()
+    outcome = models.CharField(max_length=8, choices=Outcome, blank=True, default="")
+    held_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    held_until = models.DateTimeField(null=True)
+    skipped_by = ArrayField(models.BigIntegerField(), default=list)
+    decided_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+
+    objects = HumanTaskQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("row", "step", name="human_task_once"),
+            models.CheckConstraint(
+                condition=Q(outcome="", decided_at=None)
+                | (~Q(outcome="") & Q(decided_at__isnull=False)),
+                name="human_task_is_decided_at_a_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.row}, step {self.step}: {self.outcome or 'open'}"
 
 
 class CallQuerySet(models.QuerySet["Call"]):

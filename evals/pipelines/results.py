@@ -6,7 +6,7 @@ Every way may be done again without doing anything twice.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from uuid import UUID, uuid5
 import msgspec
 from django.db import transaction
 
-from evals.pipelines.models import Call, Cell, Row, Run
+from evals.pipelines.models import Call, Cell, HumanTask, Row, Run
 from evals.pipelines.steps.grading import message_of, text_of
 from prompts.rendering import mustache
 from prompts.rendering.problems import BadTemplate
@@ -158,10 +158,25 @@ def _makers(
     dataset = Dataset.objects.in_project(run.project).filter(pk__in=[wanted.dataset]).first()
     if dataset is None:
         raise NotFound("The dataset is gone. Choose another one.")
-    return lambda chunk: _add(dataset, chunk, wanted)
+    names = [step["name"] for step in run.definition.steps]
+    return lambda chunk: _add(dataset, chunk, wanted, _by_hand(chunk, names, wanted.answer))
 
 
-def _add(dataset: Dataset, chunk: Sequence[Finished], wanted: Wanted) -> Counter[str]:
+def _by_hand(chunk: Sequence[Finished], names: Sequence[str], answer: str) -> set[int]:
+    """The rows whose answer a person wrote or changed."""
+    if answer not in names:
+        return set()
+    written = HumanTask.objects.filter(
+        row__in=[one.row.pk for one in chunk],
+        step=names.index(answer),
+        outcome=HumanTask.Outcome.WRITTEN,
+    )
+    return set(written.values_list("row_id", flat=True))
+
+
+def _add(
+    dataset: Dataset, chunk: Sequence[Finished], wanted: Wanted, by_hand: Collection[int]
+) -> Counter[str]:
     counts: Counter[str] = Counter()
     incoming = []
     for one in chunk:
@@ -170,7 +185,7 @@ def _add(dataset: Dataset, chunk: Sequence[Finished], wanted: Wanted) -> Counter
         except BadRow as problem:
             counts[problem.code] += 1
             continue
-        made = Example.Provenance.TEACHER
+        made = Example.Provenance.HUMAN if one.row.pk in by_hand else Example.Provenance.TEACHER
         incoming.append(
             Incoming(example, made, one.row.request_id, tags=_tags(wanted.tags, one.values))
         )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from evals.pipelines import sources
@@ -50,7 +51,8 @@ def run_pipeline(run: Run, *, report: Report) -> dict[str, Any]:
         sources.load(run)
         steps = prepare(run.project, stored_steps(run.definition.steps), pinned=run.pinned)
         endpoints = _endpoints(run, steps, report)
-        _Doing(run, ledger, steps, endpoints, report).through()
+        while _Doing(run, ledger, steps, endpoints, report).through():
+            continue  # people decided rows meanwhile
     except JobCancelled:
         _set(run, Run.State.CANCELLED)
         raise
@@ -78,7 +80,8 @@ class _Doing:
         self._total = rows.count() * len(steps)
         self._before = run.cells.count()
 
-    def through(self) -> None:
+    def through(self) -> bool:
+        """Do what is left; whether there is something left again."""
         dirty = asyncio.Event()
         budget = Budget(self.run.budget, Call.objects.of_run(self.run).committed())
         desk = Desk(self.ledger, budget, self.endpoints, dirty)
@@ -88,7 +91,7 @@ class _Doing:
                 self._go(loop, scheduler)
             finally:
                 loop.run(scheduler.abandon())
-        self._end(desk.stopping)
+        return self._end(desk.stopping)
 
     def _go(self, loop: LoopThread, scheduler: Scheduler) -> None:
         give_up = float("inf")
@@ -118,7 +121,7 @@ class _Doing:
             self._renewed = now
             _renew(self.run, loop, scheduler.desk)
 
-    def _end(self, why: Exception | None) -> None:
+    def _end(self, why: Exception | None) -> bool:
         self.ledger.close_open()  # what did not come back while the rest was waited for
         if isinstance(why, OutOfBudget):
             _set(
@@ -130,12 +133,28 @@ class _Doing:
         elif why is not None:
             raise why
         else:
-            _set(self.run, Run.State.DONE)
+            return _finish(self.run)
+        return False
+
+
+def _finish(run: Run) -> bool:
+    """The run is done, or waits for people; True where they decided rows meanwhile."""
+    with transaction.atomic():
+        Run.objects.select_for_update().get(pk=run.pk)  # whoever decides a row holds it, too
+        rows = Row.objects.of_run(run)
+        if rows.filter(state=Row.State.ASKED).exists():
+            _set(run, Run.State.PEOPLE)
+        elif rows.filter(state=Row.State.WAITING).exists():
+            return True
+        else:
+            _set(run, Run.State.DONE)
+    return False
 
 
 def _set(run: Run, state: Run.State, note: str = "") -> None:
     run.state, run.note = state, note[:1000]
-    run.finished_at = None if state == Run.State.RUNNING else timezone.now()
+    goes_on = state in (Run.State.RUNNING, Run.State.PEOPLE)
+    run.finished_at = None if goes_on else timezone.now()
     run.save(update_fields=["state", "note", "finished_at"])
 
 

@@ -20,7 +20,7 @@ from django.db import transaction
 from evals.pipelines.calling import CellAsker, Desk, Ended, Ruling, Stopped, Waiting
 from evals.pipelines.definition import ReadyStep
 from evals.pipelines.models import Cell, Row, Run
-from evals.pipelines.steps.base import CellFailed, Given, Outcome
+from evals.pipelines.steps.base import CellFailed, Given, NeedsPerson, Outcome
 from evals.pipelines.writing import Made, Writer
 from workbench.core.errors import DomainError
 from workbench.providers.failures import CallFailed
@@ -158,6 +158,9 @@ class Scheduler:
             outcome = await step.ready.work(given, asker)
         except Stopped:
             raise
+        except NeedsPerson as waits:
+            self.writer.needs_person(row, step.at)
+            raise _Failed from waits
         except (CellFailed, CallFailed) as problem:
             sentence, kind = problem.sentence, str(problem.kind)
         except DomainError as problem:
@@ -176,4 +179,4 @@ class Scheduler:
 
 
 class _Failed(Exception):
-    """The row ends at a cell that failed, which is written down."""
+    """The row ends at a cell that failed, or waits for a person; both are written down."""

@@ -59,7 +59,8 @@ class RunLine:
 
     @property
     def ended(self) -> int:
-        return self.total - self.rows.get(Row.State.WAITING, 0)
+        left = (Row.State.WAITING, Row.State.ASKED)
+        return self.total - sum(self.rows.get(state, 0) for state in left)
 
     @property
     def share(self) -> float | None:
@@ -142,10 +143,10 @@ class CellLine:
 
     @property
     def state(self) -> str:
-        """done, failed, filtered (the row ended here or before), waiting or none."""
+        """done, failed, filtered (the row ended here or before), waiting, asked or none."""
         if self.cell is not None:
             return self.cell.state if self.cell.kept else Row.State.FILTERED
-        if self.row.state in (Row.State.WAITING, Row.State.FILTERED):
+        if self.row.state in (Row.State.WAITING, Row.State.ASKED, Row.State.FILTERED):
             return self.row.state
         return ""
 

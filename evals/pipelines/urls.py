@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from evals.pipelines.pages import building, lists, results, runs
+from evals.pipelines.pages import building, lists, people, results, runs
 
 app_name = "pipelines"
 ONE = "evals/pipelines/<uuid:pipeline_id>/"
@@ -21,6 +21,9 @@ urlpatterns = [
     path(f"{RUN}stop/", runs.run_stop, name="stop"),
     path(f"{RUN}resume/", runs.run_resume, name="resume"),
     path(f"{RUN}again/", runs.run_again, name="again"),
+    path(f"{RUN}people/", people.queue, name="people"),
+    path(f"{RUN}people/undo/", people.undo, name="people-undo"),
+    path(f"{RUN}people/<int:task_id>/", people.decide, name="people-decide"),
     path(f"{RUN}examples/", results.examples, name="examples"),
     path(f"{RUN}rows/<int:position>/<int:step>/", runs.run_cell, name="cell"),
     path(f"{RUN}rows/<int:position>/<int:step>/again/", runs.cell_again, name="cell-again"),

@@ -12,7 +12,7 @@ from django.db.models import Max
 
 from evals.pipelines.calling import Answered
 from evals.pipelines.ledger import storable
-from evals.pipelines.models import Cell, Row, Run
+from evals.pipelines.models import Cell, HumanTask, Row, Run
 from evals.pipelines.storing import write_cells
 
 Children = tuple[Row, int, Sequence[Mapping[str, Any]], Mapping[str, Any]]
@@ -20,11 +20,12 @@ Children = tuple[Row, int, Sequence[Mapping[str, Any]], Mapping[str, Any]]
 
 @dataclass
 class Made:
-    """What steps made: cells, rows that are through (by state), rows that became others."""
+    """What steps made: cells, rows that are through (by state), rows that became others, rows for people."""
 
     cells: list[Cell] = field(default_factory=list)
     ended: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     children: list[Children] = field(default_factory=list)
+    for_people: list[HumanTask] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.cells or self.ended)
@@ -63,6 +64,11 @@ class Writer:
         self._add(row, step, answers, state=Cell.State.FAILED, error_kind=kind[:30], error=error)
         self.end(row, Row.State.FAILED)
 
+    def needs_person(self, row: Row, step: int) -> None:
+        """The row waits for a person at this step."""
+        self._kept.for_people.append(HumanTask(run=self.run, row=row, step=step))
+        self.end(row, Row.State.ASKED)
+
     def end(self, row: Row, state: Row.State) -> None:
         """The row is through."""
         self._kept.ended[state.value].append(row.pk)
@@ -78,6 +84,7 @@ class Writer:
         """Write all of it; in a transaction."""
         write_cells(made.cells)
         self.made += len(made.cells)
+        HumanTask.objects.bulk_create(made.for_people, ignore_conflicts=True)
         for row, step, rows, values in made.children:
             self._write_children(row, step, rows, values)
         for state, ids in made.ended.items():

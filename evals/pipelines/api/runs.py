@@ -49,7 +49,7 @@ def runs(request: Request, pipeline_id: str) -> Response:
 @endpoint(GET=Scope.READ)
 def run(request: Request, run_id: str) -> Response:
     """One run with its totals; poll it with `If-None-Match`."""
-    body = dict(shapes.PipelineRunWholeOut(_run(request, run_id)).data)
+    body = dict(shapes.PipelineRunWholeOut(run_in(request, run_id)).data)
     return unless_known(request, body, cache="private, no-cache")
 
 
@@ -57,7 +57,7 @@ def run(request: Request, run_id: str) -> Response:
 @endpoint(POST=Scope.WRITE)
 def cancel(request: Request, run_id: str) -> Response:
     """Stop a run; what was asked is finished, the rest waits until it is let go on."""
-    stopped = actions.cancel_run(_run(request, run_id), at=timezone.now())
+    stopped = actions.cancel_run(run_in(request, run_id), at=timezone.now())
     return Response(shapes.PipelineRunOut(stopped).data)
 
 
@@ -66,7 +66,7 @@ def cancel(request: Request, run_id: str) -> Response:
 def resume(request: Request, run_id: str) -> Response:
     """Let a run that stopped go on, with another budget or with its failed cells again."""
     values = checked(shapes.ResumeIn, request)
-    going = actions.resume_run(_run(request, run_id), by=person(request), **values)
+    going = actions.resume_run(run_in(request, run_id), by=person(request), **values)
     return Response(shapes.PipelineRunOut(going).data)
 
 
@@ -83,7 +83,7 @@ def rows(request: Request, run_id: str) -> Response:
     """Rows with a cell for each step, in order."""
     query = request.query_params
     page = table_page(
-        _run(request, run_id),
+        run_in(request, run_id),
         after=_number("after", query.get("after", "")),
         size=page_size(query.get("limit", "")),
         state=query.get("state", ""),
@@ -95,7 +95,7 @@ def rows(request: Request, run_id: str) -> Response:
 @endpoint(GET=Scope.READ)
 def cell(request: Request, run_id: str, position: str, step: str) -> Response:
     """One cell: what was sent, what came back, what it cost, and every try."""
-    found, at = _run(request, run_id), int(step)
+    found, at = run_in(request, run_id), int(step)
     row, one = cell_of(found, position=int(position), step=at)
     body = {
         "position": row.position,
@@ -111,7 +111,7 @@ def cell(request: Request, run_id: str, position: str, step: str) -> Response:
 @endpoint(POST=Scope.WRITE)
 def results(request: Request, run_id: str) -> Response:
     """Make examples, preference pairs, corrections or scores of the rows that are through."""
-    found = _run(request, run_id)
+    found = run_in(request, run_id)
     values = checked(shapes.ResultsIn, request)
     slug = values.pop("dataset", None)
     into = slug and get_object_or_404(Dataset.objects.in_project(found.project), slug=slug)
@@ -125,7 +125,8 @@ def _runs(request: Request) -> RunQuerySet:
     return found.select_related("pipeline__project", "definition", "job")
 
 
-def _run(request: Request, run_id: str) -> Run:
+def run_in(request: Request, run_id: str) -> Run:
+    """The project's run of this id."""
     return get_object_or_404(_runs(request), pk=run_id)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from evals.pipelines.api import runs, views
+from evals.pipelines.api import people, runs, views
 from workbench.core.patterns import UUID
 
 app_name = "pipelines-api"
@@ -21,6 +21,8 @@ urlpatterns = [
     re_path(_RUN + r"/cancel/?$", runs.cancel, name="cancel"),
     re_path(_RUN + r"/resume/?$", runs.resume, name="resume"),
     re_path(_RUN + r"/results/?$", runs.results, name="results"),
+    re_path(_RUN + r"/people/?$", people.tasks, name="people"),
+    re_path(_RUN + r"/people/(?P<task_id>[0-9]{1,18})/?$", people.decision, name="decision"),
     re_path(_RUN + r"/rows/?$", runs.rows, name="rows"),
     re_path(
         _RUN + r"/cells/(?P<position>[0-9]{1,9})/(?P<step>[0-9]{1,2})/?$", runs.cell, name="cell"

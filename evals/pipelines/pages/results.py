@@ -131,7 +131,7 @@ def _likely(run: Run) -> dict[str, Any]:
     """What is made most often: pairs where samples were chosen from, else examples."""
     found = {"name": run.pipeline.name, "to": DATASET}
     for step in run.definition.steps:
-        if step["kind"] == "prompt":
+        if step["kind"] in ("prompt", "human"):
             found |= {"answer": step["name"], "to": DATASET}
         elif step["kind"] == "best_of":
             found |= {"answer": step["name"], "to": PAIRS}

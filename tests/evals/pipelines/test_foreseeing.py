@@ -66,7 +66,7 @@ def test_only_what_is_asked_anew_is_priced(cast: Cast, provider: Provider) -> No
 
     old, new = (foreseen(cast, teach, rows=numbered(many)) for many in (6, 8))
 
-    assert (old.cost, old.steps[0].calls) == (0, 0)
+    assert (old.cost, old.steps[0].calls) == (Decimal(0), 0)
     assert new.steps[0].calls == 2
     assert Decimal(2) < new.cost < Decimal("2.01")  # two answers of a thousand tokens
 
