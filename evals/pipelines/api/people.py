@@ -74,10 +74,10 @@ def tasks(request: Request, run_id: str) -> Response:
 
 @extend_schema(request=HumanDecisionIn, responses=PipelineRunOut)
 @endpoint(POST=Scope.WRITE)
-def decision(request: Request, run_id: str, task_id: str) -> Response:
+def decision(request: Request, run_id: str, number: str) -> Response:
     """Approve the answer, write another one, or reject the row; the run as it is then."""
     run = run_in(request, run_id)
-    found = get_object_or_404(HumanTask.objects.of_run(run), pk=int(task_id))
+    found = get_object_or_404(HumanTask.objects.of_run(run), pk=int(number))
     values = checked(HumanDecisionIn, request)
     done = people.decide(
         found, outcome=values["decision"], text=values["text"], by=person(request),

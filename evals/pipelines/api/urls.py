@@ -22,7 +22,7 @@ urlpatterns = [
     re_path(_RUN + r"/resume/?$", runs.resume, name="resume"),
     re_path(_RUN + r"/results/?$", runs.results, name="results"),
     re_path(_RUN + r"/people/?$", people.tasks, name="people"),
-    re_path(_RUN + r"/people/(?P<task_id>[0-9]{1,18})/?$", people.decision, name="decision"),
+    re_path(_RUN + r"/people/(?P<number>[0-9]{1,18})/?$", people.decision, name="decision"),
     re_path(_RUN + r"/rows/?$", runs.rows, name="rows"),
     re_path(
         _RUN + r"/cells/(?P<position>[0-9]{1,9})/(?P<step>[0-9]{1,2})/?$", runs.cell, name="cell"
