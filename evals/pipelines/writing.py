@@ -20,7 +20,8 @@ Children = tuple[Row, int, Sequence[Mapping[str, Any]], Mapping[str, Any]]
 
 @dataclass
 class Made:
-    """What steps made: cells, rows that are through (by state), rows that became others, rows for people."""
+    """What steps made: cells, rows that are through (by state), rows that became others, and rows
+    that wait for people."""
 
     cells: list[Cell] = field(default_factory=list)
     ended: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
