@@ -148,10 +148,10 @@ def new_draft(project: Project, asked: Mapping[str, str]) -> Draft:
     return draft
 
 
-def stored_draft(pipeline: Pipeline) -> Draft:
-    """A pipeline as it is, with the rows of its last run."""
+def stored_draft(pipeline: Pipeline, *, version: str = "") -> Draft:
+    """A pipeline as it is, with the rows of a version, or else of its last run."""
     before = last_run(pipeline)
-    initial = as_typed(before)
+    initial = {"rows": "version", "version": version} if version else as_typed(before)
     naming = PipelineForm(initial={"name": pipeline.name, "description": pipeline.description})
     steps = [stored_form(n, step) for n, step in enumerate(pipeline.definition.steps)]
     form = SourceForm(pipeline.project, before=before, initial=initial)

@@ -141,6 +141,7 @@ INSTALLED_APPS = [
     "workbench.gateway",
     "workbench.shell",
     "workbench.shell.playground",
+    "workbench.shell.starting",
 ]
 
 MIDDLEWARE = [

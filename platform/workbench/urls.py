@@ -43,6 +43,7 @@ urlpatterns = [
     path("api/v1/", include("evals.documents.api.urls")),
     path("api/v1/", include("finetunes.api.urls")),
     path("api/v1/", include("workbench.providers.api_urls")),
+    path("api/v1/", include("workbench.shell.starting.api_urls")),
     path("api/v1/", include("workbench.gateway.urls")),
 ]
 

@@ -37,8 +37,9 @@ def new_pipeline(request: ProjectRequest) -> HttpResponse:
 @require_safe
 @project_page(Role.EDITOR)
 def edit_pipeline(request: ProjectRequest, pipeline_id: UUID) -> HttpResponse:
-    """The form of a pipeline that is there."""
-    return _page(request, stored_draft(_pipeline(request, pipeline_id)))
+    """The form of a pipeline that is there; `?version=` chooses the rows."""
+    version = request.GET.get("version", "")
+    return _page(request, stored_draft(_pipeline(request, pipeline_id), version=version))
 
 
 @require_POST

@@ -21,6 +21,7 @@ PAGES = (
     ("Import", "log/imports/"),
     ("Quarantine", "log/quarantine/"),
     ("Jobs", "jobs/"),
+    ("Start from", "start/"),
     ("New dataset", "datasets/new/"),
     ("New fine-tune", "tunes/new/"),
     ("New comparison", "evals/new/"),

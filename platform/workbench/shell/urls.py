@@ -7,14 +7,15 @@ from django.urls import path
 from workbench.shell import views
 from workbench.shell.playground.urls import urlpatterns as playground
 from workbench.shell.settings_pages import keys, members
+from workbench.shell.starting.urls import urlpatterns as starting
 
 app_name = "shell"
 urlpatterns = [
     *playground,
+    *starting,
     path("", views.front_door, name="front-door"),
     path("healthz", views.health, name="health"),
     path("patterns/", views.patterns, name="patterns"),
-    path("projects/new/", views.new_project, name="new-project"),
     path("p/<slug:project>/", views.home, name="home"),
     path("p/<slug:project>/palette.json", views.palette, name="palette"),
     path("p/<slug:project>/jobs/", views.job_list, name="jobs"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import asdict
+from typing import Any
 
 from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from workbench.core.access import (
     ProjectRequest,
@@ -20,13 +21,14 @@ from workbench.core.access import (
     project_page,
     signed_in,
 )
-from workbench.core.actions import create_project
 from workbench.core.models import Job, Project, Role, User
 from workbench.core.paging import page_of
 from workbench.core.queue import cancel_job
 from workbench.shell.overview import overview
 from workbench.shell.palette import offers
 from workbench.shell.pattern_examples import examples
+from workbench.shell.starting.library import all_points
+from workbench.shell.starting.reading import starts_of
 
 STOP_POLLING = 286
 
@@ -54,19 +56,13 @@ def health(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok"})
 
 
-@signed_in
-@require_http_methods(["GET", "POST"])
-def new_project(request: UserRequest) -> HttpResponse:
-    if request.method == "POST":
-        project = create_project(name=request.POST.get("name", ""), owner=request.user)
-        return redirect("shell:home", project=project.slug)
-    return render(request, "shell/new_project.html")
-
-
 @require_safe
 @project_page(Role.VIEWER)
 def home(request: ProjectRequest) -> HttpResponse:
-    context = {"overview": overview(request.project, at=timezone.now())}
+    found = overview(request.project, at=timezone.now())
+    context: dict[str, Any] = {"overview": found}
+    if not found.has_requests:
+        context |= {"starts": starts_of(request.project), "points": all_points()}
     return render(request, "shell/home.html", context)
 
 
