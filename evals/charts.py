@@ -13,7 +13,13 @@ LONGEST_LABEL = 32
 
 def score_figure(summaries: Sequence[Summary]) -> dict[str, Any]:
     """The mean score of each candidate as a dot with its 95 % interval, the first one on top."""
-    shown = [(s.candidate.label, s.score) for s in reversed(summaries) if s.score is not None]
+    shown = [(s.candidate.label, s.score) for s in summaries if s.score is not None]
+    return dots_figure(shown, title="mean score")
+
+
+def dots_figure(given: Sequence[tuple[str, Interval]], *, title: str) -> dict[str, Any]:
+    """Shares in per cent as dots with their 95 % intervals, the first one on top."""
+    shown = list(reversed(given))
     names = _told_apart([label for label, _ in shown])
     dots = {
         "type": "scatter",
@@ -27,8 +33,7 @@ def score_figure(summaries: Sequence[Summary]) -> dict[str, Any]:
     return {
         "data": [dots] if shown else [],
         "layout": {
-            "xaxis": {"title": "mean score", "range": [-2, 102], "ticksuffix": " %",
-                      "showgrid": True},
+            "xaxis": {"title": title, "range": [-2, 102], "ticksuffix": " %", "showgrid": True},
             "yaxis": {"type": "category", "showgrid": False, "range": [-0.6, len(shown) - 0.4]},
             "showlegend": False,
             "hovermode": "closest",

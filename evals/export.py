@@ -33,6 +33,7 @@ def as_json(comparison: Comparison) -> Iterator[bytes]:
     head = {
         **_about(comparison, reading),
         "candidates": [_candidate(summary) for summary in reading.summaries],
+        "side_by_side": [one.as_json for one in reading.pairings],
         "slices": [_slice(one, reading.candidates) for one in reading.slices],
     }
     yield msgspec.json.encode(head)[:-1] + b',"rows":['

@@ -10,6 +10,7 @@ from evals.calibration.reading import Calibrated, calibrated
 from evals.charts import score_figure, tradeoff_figure
 from evals.matrix import DISAGREE, WORSE, WRONG, disagreements
 from evals.models import Candidate, Comparison
+from evals.pairwise.reading import PairingReading, pairings_of
 from evals.results import Judging, Summary, judging_of, summaries
 from evals.slices import Slice, slices_of
 from requests_log.datasets.models import VersionRow
@@ -92,6 +93,11 @@ class ComparisonReading:
         """How far its judge agrees with people, where one grades."""
         version = self.comparison.judge_version
         return None if version is None else calibrated(version)
+
+    @cached_property
+    def pairings(self) -> list[PairingReading]:
+        """What judges of two said of its answers, side by side."""
+        return pairings_of(self.comparison)
 
     @cached_property
     def slices(self) -> list[Slice]:

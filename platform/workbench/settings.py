@@ -133,6 +133,7 @@ INSTALLED_APPS = [
     "evals",
     "evals.judges",
     "evals.calibration",
+    "evals.pairwise",
     "evals.online",
     "evals.pipelines",
     "evals.human",

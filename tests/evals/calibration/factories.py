@@ -46,8 +46,9 @@ def label_all(calibration: Calibration, *, wrong: int = 0) -> None:
         give_label(one.item, label=label, by=None, at=NOON)
 
 
-def asked(calibration: Calibration) -> Job:
-    calibration.refresh_from_db()
-    assert calibration.job is not None
-    perform(calibration.job.pk, holder="test")
-    return Job.objects.get(pk=calibration.job.pk)
+def asked(thing: Any) -> Job:
+    """The job of a calibration, a pairing or a comparison, done as a worker does it."""
+    thing.refresh_from_db()
+    assert thing.job is not None
+    perform(thing.job.pk, holder="test")
+    return Job.objects.get(pk=thing.job.pk)
