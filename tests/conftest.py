@@ -13,9 +13,11 @@ from typing import Any
 import hypothesis
 import pytest
 from django.conf import settings
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
+from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import Client
 from playwright.sync_api import expect
+from psycopg.errors import DeadlockDetected
 
 from requests_log import batcher, partitions, timeline
 from tests import clients, ports
@@ -168,6 +170,29 @@ def _wait_for_the_database() -> Iterator[None]:
         for module, name in waits:
             patch.setattr(module, name, 60)
         patch.setattr(timeline, "LIMIT_MS", 60_000)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _flush_beside_the_dead() -> Iterator[None]:
+    """Tables are emptied although Postgres still works for a process that was just killed.
+
+    It notices that nobody reads its answer only when it has one; until then its locks and those
+    of the flush may wait for each other, and Postgres ends either.
+    """
+    flush = BaseDatabaseOperations.execute_sql_flush
+
+    def patiently(self: BaseDatabaseOperations, sql_list: list[str]) -> None:
+        for _ in range(5):
+            try:
+                return flush(self, sql_list)
+            except OperationalError as problem:
+                if not isinstance(problem.__cause__, DeadlockDetected):
+                    raise
+        return flush(self, sql_list)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", patiently)
         yield
 
 
