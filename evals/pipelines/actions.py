@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from evals.pipelines import sources
+from evals.pipelines.batches import ask_anew, cancel_batches
 from evals.pipelines.definition import (
     ReadyStep,
     Step,
@@ -25,6 +27,7 @@ from evals.pipelines.results import Wanted, check_wanted
 from workbench.core.errors import DomainError, InvalidInput
 from workbench.core.models import Job, Project, User
 from workbench.core.queue import cancel_job
+from workbench.providers.refs import resolve
 
 LARGEST_BUDGET = Decimal(1_000_000)
 
@@ -39,6 +42,12 @@ class RunIsWorking(DomainError):
     """What was asked for has to wait until the run stops."""
 
     code = "run_is_working"
+
+
+class NoBatchApi(InvalidInput):
+    """None of a pipeline's models can be asked in batches."""
+
+    code = "no_batch_api"
 
 
 class NothingToRunOn(DomainError):
@@ -131,7 +140,7 @@ def delete_pipeline(pipeline: Pipeline) -> None:
         RunIsWorking: one of them is being done.
     """
     with transaction.atomic():
-        working = pipeline.runs.filter(state__in=[Run.State.QUEUED, Run.State.RUNNING])
+        working = pipeline.runs.filter(state__in=Run.WORKING)
         if working.exists():
             raise RunIsWorking("A run of it is being done. Cancel it first.")
         pipeline.runs.all().delete()
@@ -146,10 +155,14 @@ def start_run(
     budget: Decimal | None = None,
     limit: int | None = None,
     is_test: bool = False,
+    in_batches: bool = False,
 ) -> Run:
     """Check everything, then queue a run over the source's rows (the first `limit` of them).
 
+    With `in_batches`, models whose connection has a Batch API are asked through it.
+
     Raises:
+        NoBatchApi: none of its models can be asked in batches.
         BadStep: a step cannot be done, or takes a variable that is not there.
         InvalidInput: the budget or the limit is none.
         NothingToRunOn: the source has no row.
@@ -159,10 +172,16 @@ def start_run(
         raise InvalidInput("limit must be at least 1.")
     definition = pipeline.definition
     ready = checked_on(pipeline.project, stored_steps(definition.steps), source)
+    if in_batches and not refs_in_batches(pipeline.project, ready):
+        raise NoBatchApi(
+            "None of its models is asked through a connection with a Batch API. Tick “Has a Batch "
+            "API” at the connection if its provider has one, or run without batches."
+        )
     with transaction.atomic():
         run = Run.objects.create(
             pipeline=pipeline, definition=definition, source=dict(source.told), budget=budget,
-            limit=limit, is_test=is_test, pinned=pinned_in(ready), created_by=by,
+            limit=limit, is_test=is_test, in_batches=in_batches, pinned=pinned_in(ready),
+            created_by=by,
         )  # fmt: skip
         if source.rows is not None:
             sources.load(run, source.rows)
@@ -203,6 +222,7 @@ def cancel_run(run: Run, *, at: datetime) -> Run:
         if rests or (held.is_working and not _is_being_done(held)):
             held.state, held.finished_at = Run.State.CANCELLED, at
             held.save(update_fields=["state", "finished_at"])
+        cancel_batches(held)
     return held
 
 
@@ -227,6 +247,7 @@ def resume_run(
         if budget is not None:
             held.budget = budget
         if retry_failed:
+            ask_anew(held)
             Cell.objects.of_run(held).filter(state=Cell.State.FAILED).delete()
             failed = Row.objects.of_run(held).filter(state=Row.State.FAILED)
             failed.update(state=Row.State.WAITING)
@@ -253,6 +274,16 @@ def use_results(run: Run, *, wanted: Wanted, by: User | None) -> Job:
 def _is_being_done(run: Run) -> bool:
     """Whether a worker has it or will have it; not so when its workers were killed too often."""
     return run.job is not None and not run.job.is_finished
+
+
+def refs_in_batches(project: Project, ready: Sequence[ReadyStep]) -> set[str]:
+    """The models that can be asked in batches."""
+    found = set()
+    for ref in {ref for one in ready for ref in one.ready.models}:
+        with suppress(DomainError):  # whatever is wrong with it is told when it is asked
+            if resolve(project, ref).batches:
+                found.add(ref)
+    return found
 
 
 def pinned_in(ready: Sequence[ReadyStep]) -> dict[str, Any]:

@@ -10,7 +10,9 @@ class PipelinesConfig(AppConfig):
     label = "pipelines"
 
     def ready(self) -> None:
+        from evals.pipelines.batches import look_for_due_batches
         from evals.pipelines.interrupted import end_interrupted
         from workbench.core.timetable import register
 
         register(end_interrupted)
+        register(look_for_due_batches)

@@ -12,6 +12,8 @@ from requests_log.digest import prices
 from workbench.providers.refs import Endpoint
 
 CHARACTERS_A_TOKEN = 4
+BATCH_SHARE = Decimal("0.5")
+"""Of the usual price, what providers take for calls in batches."""
 LIKELY_OUTPUT = 500
 """Tokens of an answer, where no parameter bounds it and none was seen yet."""
 

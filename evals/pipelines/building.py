@@ -116,7 +116,7 @@ class Draft:
         values = self.running.cleaned_data
         return start_run(
             self.save(by), source=self.source(), by=by,
-            limit=values["limit"], budget=values["budget"],
+            limit=values["limit"], budget=values["budget"], in_batches=values["in_batches"],
         )  # fmt: skip
 
     def tell(self, problem: DomainError) -> None:

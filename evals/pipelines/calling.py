@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
-from evals.pipelines.budget import Budget, likely_tokens, price_of
+from evals.pipelines.budget import BATCH_SHARE, Budget, likely_tokens, price_of
 from evals.pipelines.ledger import Known, Ledger, Line, Settled, key_of
 from evals.pipelines.steps.base import Question
 from workbench.core.errors import DomainError
@@ -35,6 +36,18 @@ WEIGHTS = {Kind.AUTH: 5, Kind.QUOTA: 5, Kind.CONTEXT_LENGTH: 0, Kind.CONTENT_FIL
 
 class Stopped(Exception):
     """The run asks nobody any more; the cell stays as it is."""
+
+
+class InBatch(Stopped):
+    """The call goes out, or went out, with a batch; the run comes back when that is answered."""
+
+
+class FailedBefore(CallFailed):
+    """A batch brought this failure, of which the ledger has the whole sentence."""
+
+    def __init__(self, sentence: str, *, kind: Kind) -> None:
+        super().__init__(sentence, kind=kind)
+        self.sentence = sentence
 
 
 class NotWorking(DomainError):
@@ -70,6 +83,11 @@ class Ruling:
     waiting: Waiting
     known: Known | None = None
     problem: Exception | None = None
+    is_collected: bool = False
+
+    @property
+    def goes_out(self) -> bool:
+        return self.known is None and self.problem is None
 
     def tell(self) -> None:
         """Tell who waits for it."""
@@ -135,6 +153,28 @@ class Gate:
                 place.set_result(None)
 
 
+@dataclass(frozen=True)
+class BatchTold:
+    """What a run's batches tell of a call of theirs: its answer, or why it gets none now (it is
+    out, or failed for good); or that it is to be collected. None of that: it is asked by itself."""
+
+    known: Known | None = None
+    problem: Exception | None = None
+    collects: bool = False
+
+
+class Batching(Protocol):
+    """Collects calls of models that are asked in batches; both methods in a transaction."""
+
+    refs: Collection[str]
+
+    def told_of(self, waiting: Sequence[Waiting]) -> Mapping[UUID, BatchTold]:
+        """By line; nothing of calls that go out by themselves."""
+
+    def collect(self, lines: Sequence[Line]) -> None:
+        """Write the lines of a batch that goes out later."""
+
+
 @dataclass
 class CellAsker:
     """Asks on behalf of one cell, and remembers what for."""
@@ -151,7 +191,8 @@ class CellAsker:
 
 
 class Desk:
-    """Where all calls of a run pass. `endpoints` are those of the model refs."""
+    """Where all calls of a run pass. `endpoints` are those of the model refs; `batching` collects
+    calls of models that are asked in batches."""
 
     def __init__(
         self,
@@ -159,8 +200,10 @@ class Desk:
         budget: Budget,
         endpoints: Mapping[str, Endpoint],
         dirty: asyncio.Event,
+        batching: Batching | None = None,
     ) -> None:
         self.ledger, self.budget, self.endpoints = ledger, budget, dict(endpoints)
+        self._batching = batching
         self.stopping: Exception | None = None
         self.tasks: set[asyncio.Task[Answered]] = set()
         self._dirty = dirty
@@ -232,9 +275,11 @@ class Desk:
         Give the result to `release` once it is committed.
         """
         known = self.ledger.known(one.line.key for one in waiting if one.reuse)
-        rulings = [self._ruled(one, known) for one in waiting]
-        going = [one for one in rulings if one.known is None and one.problem is None]
-        self.ledger.write([one.waiting.line for one in going])
+        told = self._batching.told_of(waiting) if self._batching else {}
+        rulings = [self._ruled(one, known, told.get(one.line.id)) for one in waiting]
+        self.ledger.write([one.waiting.line for one in rulings if one.goes_out])
+        if self._batching:
+            self._batching.collect([one.waiting.line for one in rulings if one.is_collected])
         return rulings
 
     def release(self, rulings: Sequence[Ruling]) -> None:
@@ -246,14 +291,20 @@ class Desk:
                 self.stop(OutOfBudget())
             one.tell()
 
-    def _ruled(self, one: Waiting, known: Mapping[bytes, Known]) -> Ruling:
+    def _ruled(self, one: Waiting, known: Mapping[bytes, Known], told: BatchTold | None) -> Ruling:
+        if told is not None and told.known is not None:
+            return Ruling(one, told.known)
         answer = known.get(one.line.key) if one.reuse else None
         if answer is not None:
             return Ruling(one, answer)
+        if told is not None and told.problem is not None:
+            return Ruling(one, problem=told.problem)
         if self.stopping is not None:
             return Ruling(one, problem=Stopped())
         if not self.budget.reserve(one.line.reserved):
             return Ruling(one, problem=OutOfBudget())
+        if told is not None and told.collects:
+            return Ruling(one, problem=InBatch(), is_collected=True)
         return Ruling(one)
 
     async def _answer(
@@ -269,11 +320,12 @@ class Desk:
                 async with self._gate(caller.endpoint):
                     known = await self._admitted(line, reuse=question.reuse)
                     if known is not None:
-                        return Answered(known.reply, known.id, is_reused=True)
+                        return self._taken(question, line, known)
                     return await self._send(question, caller, body, line)
             except CallFailed as problem:
                 if not self._is_worth_retrying(problem) or attempt == TRIES - 1:
-                    self._count(problem)
+                    if not isinstance(problem, FailedBefore):
+                        self._count(problem)
                     raise
                 await self._pause(wait_before_retry(problem, attempt))
         raise AssertionError("unreachable: the last try returns or raises")
@@ -290,6 +342,19 @@ class Desk:
         self._waiting.append(Waiting(line, reuse, future))
         self._dirty.set()
         return await future
+
+    def _taken(self, question: Question, line: Line, known: Known) -> Answered:
+        """An answer that was there; one of this run's batches is looked at as if it came now."""
+        if not known.is_ours:
+            return Answered(known.reply, known.id, is_reused=True)
+        if question.check is not None:
+            try:
+                question.check(known.reply)
+            except CallFailed as problem:
+                failed = Settled(known.id, known.reply, known.cost, problem)
+                self._ended.append(Ended(failed, line))
+                raise
+        return Answered(known.reply, known.id, known.cost)
 
     async def _send(
         self, question: Question, caller: ChatCaller, body: dict[str, object], line: Line
@@ -354,7 +419,10 @@ class Desk:
     def _likely_cost(self, question: Question, endpoint: Endpoint, body: bytes) -> Decimal | None:
         usual = self._usual.get(question.model)
         tokens = likely_tokens(body, question.parameters, usual_output=usual)
-        return price_of(self.ledger.project_id, endpoint, *tokens)
+        price = price_of(self.ledger.project_id, endpoint, *tokens)
+        if price is not None and self._batching and question.model in self._batching.refs:
+            return price * BATCH_SHARE
+        return price
 
     def _done(self, task: asyncio.Task[Answered]) -> None:
         self.tasks.discard(task)

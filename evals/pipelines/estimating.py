@@ -12,7 +12,7 @@ import msgspec
 
 from evals.pipelines import sources
 from evals.pipelines.actions import Source, checked_on
-from evals.pipelines.budget import likely_tokens, price_of
+from evals.pipelines.budget import BATCH_SHARE, likely_tokens, price_of
 from evals.pipelines.definition import ReadyStep, Step
 from evals.pipelines.foreseeing import StepForeseen, foresee
 from evals.pipelines.steps.base import Question
@@ -40,6 +40,7 @@ class StepEstimate:
     problem: str = ""
     cells_asked: int = 0
     cells_reused: int = 0
+    has_batches: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,14 @@ class Estimate:
     def cost(self) -> Decimal:
         """Dollars of all steps whose price is known."""
         return sum((one.cost for one in self.steps if one.cost is not None), Decimal(0))
+
+    @property
+    def batch_cost(self) -> Decimal | None:
+        """The same where models are asked in batches that can be; None if none can."""
+        if not any(one.has_batches for one in self.steps):
+            return None
+        saved = (one.cost for one in self.steps if one.has_batches and one.cost is not None)
+        return self.cost - sum(saved, Decimal(0)) * (1 - BATCH_SHARE)
 
     @property
     def unpriced(self) -> list[str]:
@@ -145,7 +154,7 @@ def _step(
     return StepEstimate(
         name, round(calls * share), round(tokens_in * share), round(tokens_out * share),
         None if cost is None else (cost * Decimal(share)).quantize(Decimal("0.000001")), unpriced,
-        **cells,
+        has_batches=bool(used) and all(endpoint.batches for endpoint in used.values()), **cells,
     )  # fmt: skip
 
 

@@ -129,6 +129,12 @@ class RunForm(forms.Form):
         required=False,
         help_text="The run stops before it costs more. Left empty, no bound.",
     )
+    in_batches = forms.BooleanField(
+        label="Ask in batches",
+        required=False,
+        help_text="Through the provider's Batch API. Answers come within a day; no worker waits "
+        "for them.",
+    )
 
 
 def source_of_run(run: Run) -> Source:

@@ -45,10 +45,13 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A call that was answered before."""
+    """A call that was answered before. `is_ours`: for this very cell, in a batch of the run; then
+    it has its `cost`."""
 
     id: UUID
     reply: ChatReply
+    cost: Decimal | None = None
+    is_ours: bool = False
 
 
 def key_of(endpoint: Endpoint, body: bytes, sample: int) -> bytes:
@@ -63,7 +66,7 @@ def known_answers(project_id: int, keys: Iterable[bytes]) -> dict[bytes, Known]:
     if not wanted:
         return {}
     found = Call.objects.filter(project_id=project_id, key__in=wanted, state=Call.State.DONE)
-    return {bytes(call.key): Known(call.pk, _reply(call)) for call in found.order_by("pk")}
+    return {bytes(call.key): Known(call.pk, reply_kept(call)) for call in found.order_by("pk")}
 
 
 class Ledger:
@@ -75,7 +78,7 @@ class Ledger:
 
     def close_open(self) -> int:
         """Lines whose worker went away before it heard back; returns how many there were."""
-        sent = Call.objects.of_run(self.run).filter(state=Call.State.SENT)
+        sent = Call.objects.of_run(self.run).filter(state=Call.State.SENT, batch=None)
         return sent.update(state=Call.State.UNKNOWN)
 
     def known(self, keys: Iterable[bytes]) -> dict[bytes, Known]:
@@ -88,7 +91,7 @@ class Ledger:
 
     def settle(self, settled: Sequence[Settled]) -> None:
         """Note how calls ended."""
-        settle_lines([_columns(one) for one in settled])
+        settle_lines([settled_columns(one) for one in settled])
 
 
 def storable(text: str) -> str:
@@ -96,7 +99,8 @@ def storable(text: str) -> str:
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def _columns(one: Settled) -> tuple[Any, ...]:
+def settled_columns(one: Settled) -> tuple[Any, ...]:
+    """What `storing.settle_lines` takes of it."""
     reply, problem = one.reply, one.problem
     state = Call.State.FAILED if problem else Call.State.DONE
     return (
@@ -114,7 +118,8 @@ def _columns(one: Settled) -> tuple[Any, ...]:
     )
 
 
-def _reply(call: Call) -> ChatReply:
+def reply_kept(call: Call) -> ChatReply:
+    """The answer that a line has."""
     return ChatReply(
         msgspec.json.decode(bytes(call.message or b"{}")),
         call.milliseconds or 0.0,

@@ -101,9 +101,12 @@ class Run(models.Model):
         RUNNING = "running", "Running"
         PEOPLE = "people", "Waiting for people"
         DONE = "done", "Done"
+        BATCH = "batch", "Waiting for a batch"
         BUDGET = "budget", "Stopped by its budget"
         CANCELLED = "cancelled", "Cancelled"
         FAILED = "failed", "Failed"
+
+    WORKING = (State.QUEUED, State.RUNNING, State.BATCH)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     pipeline = models.ForeignKey(Pipeline, on_delete=models.CASCADE, related_name="runs")
@@ -116,6 +119,7 @@ class Run(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     note = models.CharField(max_length=1000, blank=True, default="")
     loaded = models.BooleanField(default=False)
+    in_batches = models.BooleanField(default=False)
     job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+")
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
@@ -145,7 +149,7 @@ class Run(models.Model):
 
     @property
     def is_working(self) -> bool:
-        return self.state in (self.State.QUEUED, self.State.RUNNING)
+        return self.state in self.WORKING
 
 
 class RunRowQuerySet(models.QuerySet["Row"]):
@@ -257,6 +261,72 @@ class Cell(models.Model):
         return f"{self.row}, step {self.step}: {self.state}"
 
 
+class BatchQuerySet(models.QuerySet["Batch"]):
+    def of_run(self, run: Run) -> Self:
+        return self.filter(run=run)
+
+    def open(self) -> Self:
+        """Those the provider is working at, or may be."""
+        return self.filter(state__in=[Batch.State.SUBMITTING, Batch.State.OPEN])
+
+    def oldest_first(self) -> Self:
+        return self.order_by("pk")
+
+
+class Batch(models.Model):
+    """Calls of a run that go out together, through a provider's Batch API.
+
+    It is `submitting` from before the provider is asked to do it until its id there (`remote_id`)
+    is committed: whoever finds it so asks the provider whether it has it. `status` and the counts
+    are the provider's; `is_closed` where what failed in it is to be asked anew.
+    """
+
+    class State(models.TextChoices):
+        COLLECTED = "collected", "Collected"
+        SUBMITTING = "submitting", "Being sent"
+        OPEN = "open", "With the provider"
+        DONE = "done", "Answered"
+        REFUSED = "refused", "Refused"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="batches")
+    model = models.CharField(max_length=300)
+    state = models.CharField(max_length=10, choices=State, default=State.COLLECTED)
+    requests = models.PositiveIntegerField(default=0)
+    bytes = models.PositiveBigIntegerField(default=0)
+    file_id = models.CharField(max_length=200, blank=True, default="")
+    remote_id = models.CharField(max_length=200, blank=True, default="")
+    status = models.CharField(max_length=40, blank=True, default="")
+    completed = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    note = models.CharField(max_length=1000, blank=True, default="")
+    cancel_requested = models.BooleanField(default=False)
+    is_closed = models.BooleanField(default=False)
+    looks = models.PositiveIntegerField(default=0)
+    look_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    submitted_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = BatchQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(state="open") | ~Q(remote_id=""), name="open_batch_has_a_remote_id"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["look_at"], name="batch_to_look_at",
+                condition=Q(state__in=["submitting", "open"]),
+            )
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.requests} of {self.model}: {self.state}"
+
+
 @dataclass(frozen=True)
 class CallSums:
     """What calls add up to: how many by state, dollars spent or reserved, answered lately."""
@@ -349,7 +419,8 @@ class Call(models.Model):
 
     `key` is the SHA-256 of endpoint, model, body and sample number. Every try is a line of its
     own. A line that was `sent` when its worker died has an `unknown` outcome: it may have been
-    paid for, counts as such, and its cell is asked again.
+    paid for, counts as such, and its cell is asked again. Not so a line of a `batch`, whose answer
+    can be fetched by whoever comes.
     """
 
     class State(models.TextChoices):
@@ -361,6 +432,9 @@ class Call(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, related_name="calls")
+    batch = models.ForeignKey(
+        Batch, on_delete=models.SET_NULL, null=True, related_name="calls", db_index=False
+    )
     row_id = models.BigIntegerField()
     step = models.PositiveSmallIntegerField()
     sample = models.PositiveIntegerField(default=0)
@@ -388,6 +462,9 @@ class Call(models.Model):
         indexes = [
             models.Index(fields=["project", "key"], name="call_by_key", condition=Q(state="done")),
             models.Index(fields=["run", "row_id", "step"], name="call_by_cell"),
+            models.Index(
+                fields=["batch", "key"], name="call_by_batch", condition=Q(batch__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

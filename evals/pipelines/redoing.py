@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from evals.pipelines.actions import RunIsWorking, resume_run
+from evals.pipelines.batches import ask_anew
 from evals.pipelines.models import Cell, Row, Run
 from workbench.core.errors import InvalidInput
 from workbench.core.models import User
@@ -26,5 +27,6 @@ def run_cell_again(run: Run, *, position: int, step: int, by: User | None) -> Ru
         )
         if not failed.delete()[0]:
             raise InvalidInput("Only a cell that failed can be run again; this one has not.")
+        ask_anew(held)
         Row.objects.of_run(held).filter(position=position).update(state=Row.State.WAITING)
         return resume_run(held, by=by)

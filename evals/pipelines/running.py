@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from evals.pipelines import sources
+from evals.pipelines.batches import discard_collected, find_submitting, submit
+from evals.pipelines.batching import RunBatching
 from evals.pipelines.budget import Budget, price_of
 from evals.pipelines.calling import Desk, OutOfBudget
 from evals.pipelines.definition import ReadyStep, prepare, stored_steps
 from evals.pipelines.ledger import Ledger
 from evals.pipelines.looping import LoopThread
-from evals.pipelines.models import Call, Row, Run
+from evals.pipelines.models import Batch, Call, Row, Run
 from evals.pipelines.scheduling import WINDOW, Scheduler
 from requests_log.digest import prices
 from workbench.core.errors import DomainError
@@ -52,7 +54,7 @@ def run_pipeline(run: Run, *, report: Report) -> dict[str, Any]:
         steps = prepare(run.project, stored_steps(run.definition.steps), pinned=run.pinned)
         endpoints = _endpoints(run, steps, report)
         while _Doing(run, ledger, steps, endpoints, report).through():
-            continue  # people decided rows meanwhile
+            continue  # rows that waited can go on already
     except JobCancelled:
         _set(run, Run.State.CANCELLED)
         raise
@@ -73,6 +75,7 @@ class _Doing:
         endpoints: dict[str, Endpoint],
         report: Report,
     ) -> None:
+        self._batching = _batching(run, endpoints)
         self.run, self.ledger, self.steps = run, ledger, steps
         self.endpoints, self._report_to = endpoints, report
         self._reported = self._renewed = time.monotonic()
@@ -84,7 +87,7 @@ class _Doing:
         """Do what is left; whether there is something left again."""
         dirty = asyncio.Event()
         budget = Budget(self.run.budget, Call.objects.of_run(self.run).committed())
-        desk = Desk(self.ledger, budget, self.endpoints, dirty)
+        desk = Desk(self.ledger, budget, self.endpoints, dirty, self._batching)
         scheduler = Scheduler(self.run, self.steps, desk, dirty)
         with LoopThread("pipeline") as loop:
             try:
@@ -123,22 +126,34 @@ class _Doing:
 
     def _end(self, why: Exception | None) -> bool:
         self.ledger.close_open()  # what did not come back while the rest was waited for
-        if isinstance(why, OutOfBudget):
+        if why is not None and not isinstance(why, OutOfBudget):
+            discard_collected(self.run)
+            raise why
+        if self._batching is not None and submit(self.run, self.endpoints):
+            return _wait_for_batches(self.run)
+        if why is not None:
             _set(
                 self.run,
                 Run.State.BUDGET,
                 f"The next call would cost more than is left of ${self.run.budget:f}. Raise the "
                 "budget, then let the run go on.",
             )
-        elif why is not None:
-            raise why
-        else:
-            return _finish(self.run)
-        return False
+            return False
+        return _finish(self.run)
+
+
+def _wait_for_batches(run: Run) -> bool:
+    """The run waits for its batches; True where they were answered meanwhile."""
+    with transaction.atomic():
+        Run.objects.select_for_update().get(pk=run.pk)  # whoever closes a batch holds it, too
+        if not Batch.objects.of_run(run).open().exists():
+            return True
+        _set(run, Run.State.BATCH)
+    return False
 
 
 def _finish(run: Run) -> bool:
-    """The run is done, or waits for people; True where they decided rows meanwhile."""
+    """The run is done, or waits for people; True where rows that waited can go on already."""
     with transaction.atomic():
         Run.objects.select_for_update().get(pk=run.pk)  # whoever decides a row holds it, too
         rows = Row.objects.of_run(run)
@@ -151,9 +166,19 @@ def _finish(run: Run) -> bool:
     return False
 
 
+def _batching(run: Run, endpoints: Mapping[str, Endpoint]) -> RunBatching | None:
+    """What collects the run's calls in batches; what an earlier worker left is seen to first."""
+    if not run.in_batches:
+        return None
+    refs = {ref for ref, endpoint in endpoints.items() if endpoint.batches}
+    find_submitting(run, endpoints)
+    discard_collected(run)
+    return RunBatching(run, refs)
+
+
 def _set(run: Run, state: Run.State, note: str = "") -> None:
     run.state, run.note = state, note[:1000]
-    goes_on = state in (Run.State.RUNNING, Run.State.PEOPLE)
+    goes_on = run.is_working or state == Run.State.PEOPLE
     run.finished_at = None if goes_on else timezone.now()
     run.save(update_fields=["state", "note", "finished_at"])
 

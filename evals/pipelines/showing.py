@@ -15,7 +15,7 @@ from django.db.models import Count, F, Sum
 from django.urls import reverse
 from django.utils import timezone
 
-from evals.pipelines.models import Call, Cell, Definition, Pipeline, Row, Run
+from evals.pipelines.models import Batch, Call, Cell, Definition, Pipeline, Row, Run
 from evals.pipelines.reading import (
     LATELY,
     CellCall,
@@ -175,6 +175,10 @@ class RunReading:
     @cached_property
     def totals(self) -> Totals:
         return totals(self.run)
+
+    @cached_property
+    def batches(self) -> list[Batch]:
+        return list(Batch.objects.of_run(self.run).oldest_first())
 
     @cached_property
     def steps(self) -> list[StepWords]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _COPY = """
 COPY pipelines_call (id, project_id, run_id, row_id, step, sample, key, model, state, request,
-    reserved, provider_request_id, error_kind, error) FROM STDIN
+    reserved, provider_request_id, error_kind, error, batch_id) FROM STDIN
 """
 _SETTLE = """
 UPDATE pipelines_call AS line SET state = told.state, answer = told.answer, message = told.message,
@@ -49,13 +49,15 @@ ON CONFLICT (row_id, step) DO UPDATE SET state = excluded.state, value = exclude
 """
 
 
-def write_lines(run_id: UUID, project_id: int, lines: Iterable[Line]) -> None:
-    """Add lines of calls that are about to go out."""
+def write_lines(
+    run_id: UUID, project_id: int, lines: Iterable[Line], *, batch_id: UUID | None = None
+) -> None:
+    """Add lines of calls that are about to go out, perhaps with a batch."""
     with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         for one in lines:
             copy.write_row((
                 one.id, project_id, run_id, one.row_id, one.step, one.sample, one.key, one.model,
-                "sent", one.body, one.reserved, "", "", "",
+                "sent", one.body, one.reserved, "", "", "", batch_id,
             ))  # fmt: skip
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from evals.pipelines.answered import look_at
 from evals.pipelines.following import tell_followers
-from evals.pipelines.jobs import MAKE_RESULTS, RUN_PIPELINE
+from evals.pipelines.jobs import LOOK_AT_BATCH, MAKE_RESULTS, RUN_PIPELINE
 from evals.pipelines.models import Run
 from evals.pipelines.results import Wanted, make_results
 from evals.pipelines.running import run_pipeline
@@ -22,6 +23,12 @@ def run(job: RunningJob) -> dict[str, Any]:
         return run_pipeline(found, report=job.progress)
     finally:
         tell_followers(found)
+
+
+@LOOK_AT_BATCH.handler
+def look_at_batch(job: RunningJob) -> dict[str, Any]:
+    """Ask a provider about a batch; one that is over is left alone."""
+    return {"status": look_at(UUID(job.payload["batch"]))}
 
 
 @MAKE_RESULTS.handler

@@ -40,7 +40,7 @@ def runs(request: Request, pipeline_id: str) -> Response:
     values = checked(shapes.PipelineRunIn, request)
     made = actions.start_run(
         found, source=source_of(request, values), by=person(request), budget=values["budget"],
-        limit=values["limit"], is_test=values["is_test"],
+        limit=values["limit"], is_test=values["is_test"], in_batches=values["in_batches"],
     )  # fmt: skip
     return Response(shapes.PipelineRunOut(made).data, status=201)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from evals.pipelines.models import Row, Run
+from evals.pipelines.models import Batch, Row, Run
 from evals.pipelines.reading import totals
 from requests_log.bulk.shapes import SelectionIn
 
@@ -76,6 +76,9 @@ class PipelineRunIn(SourceIn):
     )
     limit = serializers.IntegerField(required=False, min_value=1, allow_null=True, default=None)
     is_test = serializers.BooleanField(required=False, default=False)
+    in_batches = serializers.BooleanField(
+        required=False, default=False, help_text="Ask through Batch APIs: half the price, slow."
+    )
 
 
 class EstimateIn(SourceIn):
@@ -135,6 +138,10 @@ class EstimateOut(Shape):
     cost = serializers.DecimalField(
         max_digits=20, decimal_places=6, help_text="Dollars, at most, of what has a price."
     )
+    batch_cost = serializers.DecimalField(
+        max_digits=20, decimal_places=6, allow_null=True,
+        help_text="The same with `in_batches`; null where no model has a Batch API.",
+    )  # fmt: skip
     unpriced = serializers.ListField(child=serializers.CharField())
     steps = StepEstimateOut(many=True)
 
@@ -149,6 +156,7 @@ class PipelineRunOut(Shape):
     budget = serializers.DecimalField(**_MONEY, allow_null=True)
     limit = serializers.IntegerField(allow_null=True)
     is_test = serializers.BooleanField()
+    in_batches = serializers.BooleanField()
     job = serializers.UUIDField(source="job_id", allow_null=True)
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
@@ -176,8 +184,23 @@ class TotalsOut(Shape):
     committed = serializers.DecimalField(max_digits=20, decimal_places=8)
 
 
+class BatchOut(Shape):
+    id = serializers.UUIDField()
+    model = serializers.CharField()
+    state = serializers.CharField(help_text=", ".join(Batch.State.values))
+    remote_id = serializers.CharField(help_text="The provider's id of it.")
+    status = serializers.CharField(help_text="The provider's word for its state.")
+    requests = serializers.IntegerField()
+    completed = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    note = serializers.CharField()
+    submitted_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
 class PipelineRunWholeOut(PipelineRunOut):
     totals = serializers.SerializerMethodField()
+    batches = BatchOut(many=True, source="batches.oldest_first")
 
     def get_totals(self, run: Run) -> Any:
         return TotalsOut(totals(run)).data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -80,7 +81,7 @@ def run_resume(request: ProjectRequest, run_id: UUID) -> HttpResponse:
 def run_again(request: ProjectRequest, run_id: UUID) -> HttpResponse:
     """The pipeline as it is now over the same rows: what is asked anew first, then the run."""
     run = run_of(request, run_id)
-    form = RunForm(request.POST or None, initial={"budget": run.budget, "limit": run.limit})
+    form = RunForm(request.POST or None, initial=_as_before(run))
     if request.method == "POST" and form.is_valid():
         try:
             made = start_run(
@@ -91,6 +92,10 @@ def run_again(request: ProjectRequest, run_id: UUID) -> HttpResponse:
         else:
             return _back(request, made)
     return _rerun_page(request, run, form)
+
+
+def _as_before(run: Run) -> dict[str, Any]:
+    return {"budget": run.budget, "limit": run.limit, "in_batches": run.in_batches}
 
 
 def _rerun_page(request: ProjectRequest, run: Run, form: RunForm) -> HttpResponse:

@@ -32,7 +32,7 @@ from workbench.providers.models import Connection
 Shape = serializers.Serializer[Any]
 
 ROUTING = ("retries", "fallbacks", "first_byte_seconds", "cache_seconds")
-LIMITS = ("requests_per_minute", "tokens_per_minute", "at_once")
+LIMITS = ("requests_per_minute", "tokens_per_minute", "at_once", "batches")
 CHANGED = (
     "name", "kind", "base_url", "api_version", "model_names", "is_default",
     "allow_private_network", *ROUTING, *LIMITS,
@@ -70,6 +70,9 @@ class ConnectionIn(Shape):
     )
     at_once = serializers.IntegerField(
         min_value=1, max_value=MOST_AT_ONCE, default=None, allow_null=True
+    )
+    batches = serializers.BooleanField(
+        default=False, help_text="Whether the provider has a Batch API in OpenAI's shape."
     )
 
 

@@ -155,7 +155,7 @@ class ChatCaller:
             passed.retry_after = failure.retry_after
             raise failure
         milliseconds = (time.perf_counter() - started) * 1000
-        return _reply(self.endpoint, body, milliseconds, _request_id(response.headers))
+        return reply_of(self.endpoint, body, milliseconds, _request_id(response.headers))
 
     def _unreached(self, problem: Exception) -> CallFailed:
         said = f"{self.endpoint.label} could not be reached: {str(problem) or 'no answer'}."
@@ -207,7 +207,14 @@ def _request_id(headers: Mapping[str, str]) -> str:
     return next((headers[name][:200] for name in REQUEST_IDS if name in headers), "")
 
 
-def _reply(endpoint: Endpoint, body: bytes, milliseconds: float, request_id: str) -> ChatReply:
+def reply_of(
+    endpoint: Endpoint, body: bytes, milliseconds: float, request_id: str = ""
+) -> ChatReply:
+    """A whole answer, read.
+
+    Raises:
+        CallFailed: it is no chat completion.
+    """
     try:
         answer = msgspec.json.decode(body)
         if endpoint.is_anthropic:

@@ -121,6 +121,12 @@ class ConnectionForm(forms.Form):
         max_value=MOST_AT_ONCE,
         required=False,
     )
+    batches = forms.BooleanField(
+        label="Has a Batch API",
+        required=False,
+        help_text="In OpenAI's shape (/files and /batches): pipelines may then ask in batches, "
+        "which costs half and takes up to a day.",
+    )
 
     def __init__(
         self, data: QueryDict | None = None, *, preset: Preset | None = None, **more: Any
@@ -150,6 +156,7 @@ class ConnectionForm(forms.Form):
             requests_per_minute=fields.pop("requests_per_minute"),
             tokens_per_minute=fields.pop("tokens_per_minute"),
             at_once=fields.pop("at_once"),
+            batches=fields.pop("batches"),
         )
         return {
             **fields,
@@ -181,6 +188,7 @@ def form_for(
         "base_url": settings.HUB_URL if is_hub else preset.base_url,
         "kind": preset.kind,
         "allow_private_network": preset.private,
+        "batches": preset.batches,
     }
     return ConnectionForm(data, preset=preset, initial=initial)
 
@@ -200,6 +208,7 @@ def form_of(connection: Connection, data: QueryDict | None = None) -> Connection
         "requests_per_minute": connection.requests_per_minute,
         "tokens_per_minute": connection.tokens_per_minute,
         "at_once": connection.at_once,
+        "batches": connection.batches,
         "is_default": connection.is_default,
         "allow_private_network": connection.allow_private_network,
     }

@@ -15,7 +15,8 @@ class Preset:
     """A provider as the form of a new connection is filled in for it.
 
     `name` is the connection's name, too; `keys` is the page where a credential is made (empty:
-    none is needed), `note` what a newcomer has to know.
+    none is needed), `note` what a newcomer has to know, `batches` whether it has OpenAI's Batch
+    API.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Preset:
     private: bool = False
     note: str = ""
     placeholder: str = ""
+    batches: bool = False
 
 
 PRESETS = (
@@ -36,6 +38,7 @@ PRESETS = (
         "GPT models",
         "https://api.openai.com/v1",
         "https://platform.openai.com/api-keys",
+        batches=True,
     ),
     Preset(
         "anthropic",
@@ -98,6 +101,7 @@ PRESETS = (
         "Open models, fast",
         "https://api.groq.com/openai/v1",
         "https://console.groq.com/keys",
+        batches=True,
     ),
     Preset(
         "deepseek",

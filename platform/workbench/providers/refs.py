@@ -67,7 +67,7 @@ class Endpoint:
 
     `model` is the name the server at `base_url` knows. `kind` is a connection's kind or
     "engine" (our own process, whose address is trusted). The limits are for our own jobs; None
-    is none.
+    is none. `batches` tells that it has OpenAI's Batch API.
     """
 
     base_url: str
@@ -85,6 +85,7 @@ class Endpoint:
     tokens_per_minute: int | None = None
     at_once: int | None = None
     api_version: str = ""
+    batches: bool = False
 
     @property
     def is_engine(self) -> bool:
@@ -241,6 +242,7 @@ def endpoint_of(connection: Connection, model: str) -> Endpoint:
         tokens_per_minute=connection.tokens_per_minute,
         at_once=connection.at_once,
         api_version=connection.api_version,
+        batches=connection.batches,
     )
 
 

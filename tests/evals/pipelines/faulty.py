@@ -15,6 +15,8 @@ import threading
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,29 +112,35 @@ class FaultyThread:
 
     def __init__(self, provider: Faulty) -> None:
         self.provider = provider
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="faulty-provider", daemon=True)
+        self._served = served(lambda: serve(provider))
 
     def __enter__(self) -> Faulty:
-        self._thread.start()
-        assert self._ready.wait(60)
+        self._served.__enter__()
         return self.provider
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._served.__exit__(None, None, None)
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        runner = self._loop.run_until_complete(self._serve())
-        self._ready.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(runner.cleanup())
-        self._loop.close()
 
-    async def _serve(self) -> web.AppRunner:
-        return await serve(self.provider)
+@contextmanager
+def served(start: Callable[[], Coroutine[Any, Any, web.AppRunner]]) -> Iterator[None]:
+    """A server on a loop and a thread of its own."""
+    loop, ready = asyncio.new_event_loop(), threading.Event()
+
+    def through() -> None:
+        asyncio.set_event_loop(loop)
+        runner = loop.run_until_complete(start())
+        ready.set()
+        loop.run_forever()
+        loop.run_until_complete(runner.cleanup())
+        loop.close()
+
+    thread = threading.Thread(target=through, name="provider", daemon=True)
+    thread.start()
+    assert ready.wait(60)
+    yield
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
 
 
 class FaultyProcess:
