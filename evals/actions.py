@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
+from evals.candidates import MOST_SHOTS, pinned_prompt
 from evals.graders.base import BadSettings
 from evals.graders.registry import complete, grader_named
 from evals.jobs import RUN_COMPARISON
@@ -38,10 +39,13 @@ class NothingToResume(DomainError):
 
 @dataclass(frozen=True)
 class CandidateSpec:
-    """A candidate to be: what it is called in the comparison, and its model ref."""
+    """A candidate to be: what it is called in the comparison, its model ref, and, if wanted, the
+    prompt (such as support/triage@production) it asks through and the examples it is shown."""
 
     label: str
     model_ref: str
+    prompt: str = ""
+    few_shot: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,23 +80,23 @@ def start_comparison(
             settings that do not fit the grader.
         NothingToCompareOn: the split of the version is empty.
         WithoutAnswers: the version holds texts or inputs.
+        NotFound: a candidate's prompt, or its version or label, is not there.
     """
     _check(name, candidates, parameters or {}, limit)
     rows = _row_count(dataset_version, split, limit)
     dataset_version.require_answers()
     graded = _graded(project, grading)
+    _check_shots(candidates, dataset_version)
+    asked = [_candidate(project, spec, n) for n, spec in enumerate(candidates)]
     with transaction.atomic():
         comparison = Comparison.objects.create(
             project=project, name=name.strip()[:120], dataset_version=dataset_version, split=split,
             rows=rows, parameters={**DEFAULT_PARAMETERS, **(parameters or {})}, created_by=by,
             **graded,
         )  # fmt: skip
-        Candidate.objects.bulk_create(
-            Candidate(
-                comparison=comparison, position=n, label=c.label.strip(), model_ref=c.model_ref
-            )
-            for n, c in enumerate(candidates)
-        )
+        for candidate in asked:
+            candidate.comparison = comparison
+        Candidate.objects.bulk_create(asked)
         _queue(comparison, by=by)
     return comparison
 
@@ -123,6 +127,26 @@ def _queue(comparison: Comparison, *, by: User | None) -> None:
         total=comparison.rows * comparison.candidates.count(),
     )  # fmt: skip
     comparison.save(update_fields=["job", "finished_at"])
+
+
+def _candidate(project: Project, spec: CandidateSpec, position: int) -> Candidate:
+    """A candidate, its prompt's version found and kept as it is now."""
+    prompt, content = pinned_prompt(project, spec.prompt.strip())
+    return Candidate(
+        position=position, label=spec.label.strip(), model_ref=spec.model_ref, prompt=prompt,
+        prompt_content=content, few_shot=spec.few_shot,
+    )  # fmt: skip
+
+
+def _check_shots(candidates: Sequence[CandidateSpec], version: DatasetVersion) -> None:
+    most = max(candidate.few_shot for candidate in candidates)
+    if min(candidate.few_shot for candidate in candidates) < 0 or most > MOST_SHOTS:
+        raise InvalidInput(f"Show a candidate 0 to {MOST_SHOTS} examples.")
+    if most >= version.row_count:
+        raise InvalidInput(
+            f"{version} has {version.row_count:,} rows, too few to show {most} of them and ask "
+            "about another. Show fewer examples."
+        )
 
 
 def _check(

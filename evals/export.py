@@ -106,6 +106,8 @@ def _candidate(summary: Summary) -> dict[str, Any]:
         "label": candidate.label,
         "model_ref": candidate.model_ref,
         "resolved": candidate.resolved,
+        "prompt": candidate.prompt,
+        "few_shot": candidate.few_shot,
         "score": asdict(summary.score) if summary.score else None,
         "difference": apart,
         "answered": summary.answered,

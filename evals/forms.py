@@ -10,6 +10,7 @@ from django import forms
 from django.urls import reverse
 
 from evals.actions import DEFAULT_PARAMETERS, MOST_CANDIDATES, CandidateSpec, Grading
+from evals.candidates import MOST_SHOTS
 from evals.graders.exact import EXACT
 from evals.graders.registry import GRADERS
 from evals.judges.choosing import PREFIX, offered, value_of
@@ -40,11 +41,34 @@ class CandidateForm(forms.Form):
                                       "spellcheck": "false", "placeholder": "connection/model"}),
     )  # fmt: skip
 
+    prompt = forms.CharField(
+        max_length=300,
+        required=False,
+        widget=forms.TextInput(attrs={"list": "prompt-refs", "autocomplete": "off", "class": "mono",
+                                      "spellcheck": "false", "placeholder": "as the row stands"}),
+    )  # fmt: skip
+    few_shot = forms.IntegerField(
+        label="Examples",
+        min_value=0,
+        max_value=MOST_SHOTS,
+        required=False,
+        widget=forms.NumberInput(attrs={"placeholder": "none"}),
+    )
+
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
-        if values.get("label") and not values.get("model_ref"):
-            self.add_error("model_ref", "Name the model, or clear the label.")
+        more = values.get("label") or values.get("prompt") or values.get("few_shot")
+        if more and not values.get("model_ref"):
+            self.add_error("model_ref", "Name the model, or clear the line.")
         return values
+
+    def spec(self) -> CandidateSpec:
+        """The candidate of a line that names a model; without a label, called by what it is."""
+        row = self.cleaned_data
+        ref, prompt, shots = row["model_ref"].strip(), row["prompt"].strip(), row["few_shot"] or 0
+        usual = [ref, *([prompt] if prompt else []), *([f"{shots} examples"] if shots else [])]
+        label = row["label"].strip() or ", ".join(usual)[:LONGEST_LABEL]
+        return CandidateSpec(label, ref, prompt, shots)
 
 
 CandidateFormSet = forms.formset_factory(
@@ -110,7 +134,7 @@ class ComparisonForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["grader"].widget.attrs["hx-get"] = reverse("evals:grader", args=[project.slug])
         versions = DatasetVersion.objects.in_project(project).select_related("dataset")
-        self.versions = list(versions.order_by("-created_at")[:MOST_VERSIONS])
+        self.versions = list(versions.order_by("-created_at", "-pk")[:MOST_VERSIONS])
         self.judges = {value_of(one): one for one in offered(project, also=self._asked_judge())}
         if self.judges:
             named = [(value, f"Judge: {one}") for value, one in self.judges.items()]
@@ -167,18 +191,20 @@ def described(version: DatasetVersion) -> str:
 
 def specs_of(formset: Any) -> list[CandidateSpec]:
     """The candidates of a valid formset, empty lines left out."""
-    filled = [form.cleaned_data for form in formset if form.cleaned_data.get("model_ref")]
-    return [
-        CandidateSpec(row["label"].strip() or row["model_ref"].strip()[:LONGEST_LABEL],
-                      row["model_ref"].strip())
-        for row in filled
-    ]  # fmt: skip
+    return [form.spec() for form in formset if form.cleaned_data.get("model_ref")]
+
+
+def lines_of(comparison: Comparison) -> list[dict[str, Any]]:
+    """Its candidates as lines of a new form."""
+    names = ("label", "model_ref", "prompt", "few_shot")
+    rows = comparison.candidates.order_by("position").values(*names)
+    return [{**row, "few_shot": row["few_shot"] or None} for row in rows]
 
 
 def typed_lines(values: Mapping[str, Any]) -> list[dict[str, str]]:
     """What stands in the lines of a posted formset, right or wrong."""
     return [
-        {name: values.get(f"form-{n}-{name}", "") for name in ("label", "model_ref")}
+        {name: values.get(f"form-{n}-{name}", "") for name in CandidateForm.base_fields}
         for n in range(MOST_CANDIDATES)
         if f"form-{n}-model_ref" in values
     ]

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from evals.graders.registry import GRADERS
+from prompts.models import AsWritten
 from workbench.core.ids import uuid7
 from workbench.core.models import Job, Project
 
@@ -100,15 +101,33 @@ class Candidate(models.Model):
     # Whose prices hold for it, and under which name; empty until it was asked.
     provider = models.CharField(max_length=300, blank=True, default="", db_default="")
     model = models.CharField(max_length=300, blank=True, default="", db_default="")
+    # A version of the registry it asks through, with what that said when the comparison began.
+    prompt = models.CharField(max_length=300, blank=True, default="", db_default="")
+    prompt_content = AsWritten(null=True)
+    # How many rows of the version it is shown as worked examples.
+    few_shot = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(prompt="", prompt_content__isnull=True)
+                | (~Q(prompt="") & Q(prompt_content__isnull=False)),
+                name="candidate_has_the_prompt_it_names",
+            ),
             models.UniqueConstraint("comparison", "position", name="candidate_position_once"),
             models.UniqueConstraint("comparison", "label", name="candidate_label_once"),
         ]
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def asked_with(self) -> str:
+        """What it is asked with beside the row: “support/triage:3, 4 examples”; often nothing."""
+        shots = f"{self.few_shot} example{'s' if self.few_shot > 1 else ''}"
+        return ", ".join(
+            [*([self.prompt] if self.prompt else []), *([shots] * bool(self.few_shot))]
+        )
 
 
 class CellQuerySet(models.QuerySet["Cell"]):

@@ -11,6 +11,7 @@ from typing import Any
 from django.utils import timezone
 
 from evals.asking import CHUNK, asked_about, priced_name, resolved_patiently
+from evals.candidates import Way, cleaned, way_of
 from evals.graders.base import Answered
 from evals.graders.questions import asked_text
 from evals.graders.registry import GRADERS, grade_with
@@ -20,11 +21,9 @@ from evals.storing import storable, storable_json
 from requests_log.datasets.canonical import BadRow, answer_text, canonical_message
 from requests_log.datasets.models import VersionRow
 from workbench.core.errors import DomainError
-from workbench.providers.chat import ChatCaller, ModelRefused
+from workbench.providers.chat import ChatCaller
 from workbench.providers.refs import Endpoint, parse_ref
 
-# Keys of our own in a stored message, which a provider might refuse.
-OURS = frozenset({"weight", "reasoning_content"})
 JUDGED = ("score", "error", "judgement", "judge_input_tokens", "judge_output_tokens")
 """The columns of a cell that a judge fills in."""
 NOT_ASKED = "Not asked, as no answer to this row can be graded."
@@ -51,6 +50,7 @@ class Row:
     expected: str
     tools: list[Any]
     expected_message: dict[str, Any]
+    group: bytes = b""
     kept: Cell | None = None
 
     def graded_as(self, answer: str, message: dict[str, Any]) -> Answered:
@@ -127,10 +127,12 @@ def _answers(
     comparison: Comparison, candidate: Candidate, endpoint: Endpoint, judge: Endpoint | None
 ) -> Generator[list[Cell]]:
     """Cells as they come in."""
+    way = way_of(candidate)
+    parameters = {**comparison.parameters, **way.parameters}
 
     def ask_with(callers: list[ChatCaller]) -> Callable[[Row], Coroutine[Any, Any, Cell]]:
         by = _scorer(comparison, callers[1:])
-        return partial(_cell, callers[0], candidate, parameters=comparison.parameters, by=by)
+        return partial(_cell, callers[0], candidate, way=way, parameters=parameters, by=by)
 
     endpoints = [endpoint, judge] if judge else [endpoint]
     rows = _missing(comparison, candidate)
@@ -149,6 +151,7 @@ async def _cell(
     candidate: Candidate,
     row: Row,
     *,
+    way: Way,
     parameters: dict[str, Any],
     by: Scorer,
 ) -> Cell:
@@ -163,9 +166,10 @@ async def _cell(
         cell.error = storable(f"{NOT_ASKED} {problem}")[:2000]
         return cell
     try:
-        reply = await caller.ask(row.messages, **parameters, **_tools(row))
+        messages = await way.messages(row.messages, row.group)
+        reply = await caller.ask(messages, **parameters, **_tools(row, way))
         answer = answer_of(reply.message)
-    except (ModelRefused, BadRow) as refusal:
+    except (DomainError, BadRow) as refusal:
         cell.error = storable(refusal.sentence)[:2000]
         return cell
     cell.answer = storable(answer)
@@ -208,13 +212,16 @@ def _missing(comparison: Comparison, candidate: Candidate) -> Iterator[list[Row]
 def _row(row: VersionRow, kept: Cell | None) -> Row:
     body = row.content.body
     *context, last = body["messages"]
-    asked = [{k: v for k, v in message.items() if k not in OURS} for message in context]
     tools = body.get("tools") or []
-    return Row(row.position, row.content_id, asked, answer_text(last), tools, last, kept)
+    return Row(
+        row.position, row.content_id, cleaned(context), answer_text(last), tools, last,
+        bytes(row.fingerprint), kept,
+    )  # fmt: skip
 
 
-def _tools(row: Row) -> dict[str, Any]:
-    return {"tools": row.tools} if row.tools else {}
+def _tools(row: Row, way: Way) -> dict[str, Any]:
+    tools = row.tools or (way.content.tools if way.content else [])
+    return {"tools": tools} if tools else {}
 
 
 def answer_of(message: dict[str, Any]) -> str:

@@ -13,7 +13,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from evals.actions import MOST_CANDIDATES, resume_comparison, start_comparison
 from evals.export import as_html, as_json
-from evals.forms import CandidateFormSet, ComparisonForm, as_asked, specs_of, typed_lines
+from evals.forms import (
+    CandidateFormSet,
+    ComparisonForm,
+    as_asked,
+    lines_of,
+    specs_of,
+    typed_lines,
+)
 from evals.grader_forms import GraderForm
 from evals.graders.base import Grader
 from evals.graders.exact import EXACT
@@ -24,6 +31,7 @@ from evals.models import Comparison
 from evals.reading import ComparisonReading
 from evals.results import means_of
 from evals.slices import LEAST_ROWS, MOST_VALUES
+from prompts.models import Prompt
 from requests_log.datasets.models import DatasetVersion
 from workbench.core.access import ProjectRequest, project_page
 from workbench.core.errors import DomainError
@@ -33,6 +41,7 @@ from workbench.core.queue import cancel_job
 from workbench.providers.refs import known_refs
 
 STOP_POLLING = 286
+MOST_PROMPTS = 200
 LISTED = 20
 
 
@@ -57,13 +66,15 @@ def comparison_list(request: ProjectRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @project_page(Role.EDITOR)
 def new_comparison(request: ProjectRequest) -> HttpResponse:
-    """The form; `?candidate=` (repeated), `?version=` and `?like=` (a comparison) fill it in."""
+    """The form; `?candidate=` (repeated), `?version=`, `?grader=` and `?like=` (a comparison) fill
+    it in."""
     if request.method == "GET":
         like = _like(request)
-        asked = {"version": request.GET.get("version")}
+        rule = _grader(request, request.GET)
+        asked = {"version": request.GET.get("version"), "grader": rule.name}
         form = ComparisonForm(request.project, initial=asked | (as_asked(like) if like else {}))
-        lines = CandidateFormSet(initial=_asked_for(request.GET))
-        return _form_page(request, form, lines, _grader_form(like))
+        lines = CandidateFormSet(initial=_asked_for(request.GET, like))
+        return _form_page(request, form, lines, _grader_form(like) if like else GraderForm(rule))
     if "more" in request.POST:
         return _with_more_lines(request)
     form, lines = ComparisonForm(request.project, request.POST), CandidateFormSet(request.POST)
@@ -191,15 +202,16 @@ def _like(request: ProjectRequest) -> Comparison | None:
     return Comparison.objects.in_project(request.project).filter(pk=named).first()
 
 
-def _grader_form(like: Comparison | None) -> GraderForm:
-    if like is None:
-        return GraderForm(EXACT)
+def _grader_form(like: Comparison) -> GraderForm:
     if like.judge_version is not None:
         return GraderForm(as_grader(like.judge_version))
     return GraderForm(GRADERS.get(like.grader, EXACT), initial=like.grader_settings)
 
 
-def _asked_for(query: QueryDict) -> list[dict[str, str]]:
+def _asked_for(query: QueryDict, like: Comparison | None) -> list[dict[str, Any]]:
+    """The lines to begin with; of a comparison made once more, its own."""
+    if like is not None:
+        return lines_of(like)
     return [{"model_ref": ref[:300]} for ref in query.getlist("candidate")[:MOST_CANDIDATES]]
 
 
@@ -234,6 +246,7 @@ def _form_page(
         "grader": grader,
         "lines": lines,
         "refs": known_refs(request.project),
+        "prompts": Prompt.objects.in_project(request.project).current().by_name()[:MOST_PROMPTS],
         "is_full": lines.total_form_count() >= MOST_CANDIDATES,
     }
     return render(request, "evals/new.html", context, status=status)

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from evals.calibration.api.serializers import JudgeAgreementOut
 from evals.calibration.reading import calibrated
+from evals.candidates import MOST_SHOTS
 from evals.results import summaries
 
 Shape = serializers.Serializer[Any]
@@ -17,6 +18,14 @@ Shape = serializers.Serializer[Any]
 class CandidateIn(Shape):
     label = serializers.CharField(max_length=60)  # type: ignore[assignment]  # also an attribute of DRF fields
     model_ref = serializers.CharField(max_length=300)
+    prompt = serializers.CharField(
+        max_length=300, required=False, allow_blank=True, default="",
+        help_text="A prompt of the registry to ask through, such as support/triage@production.",
+    )  # fmt: skip
+    few_shot = serializers.IntegerField(
+        required=False, default=0, min_value=0, max_value=MOST_SHOTS,
+        help_text="How many other rows of the version are shown as worked examples.",
+    )  # fmt: skip
 
 
 class ComparisonIn(Shape):
@@ -74,6 +83,10 @@ class SummaryOut(Shape):
     label = serializers.CharField(source="candidate.label")  # type: ignore[assignment]  # as above
     model_ref = serializers.CharField(source="candidate.model_ref")
     resolved = serializers.CharField(source="candidate.resolved")
+    prompt = serializers.CharField(
+        source="candidate.prompt", help_text="With the number of the version it was asked through."
+    )
+    few_shot = serializers.IntegerField(source="candidate.few_shot")
     score = IntervalOut(allow_null=True)
     difference = DifferenceOut(allow_null=True)
     failures = serializers.IntegerField()

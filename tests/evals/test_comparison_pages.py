@@ -245,7 +245,7 @@ def test_an_editor_starts_a_comparison(cast: Cast) -> None:
     [
         ({"form-0-model_ref": "", "form-1-model_ref": ""}, "Name one to 8 candidates"),
         ({"form-1-model_ref": "a/b"}, "Two candidates have the same label"),
-        ({"form-1-model_ref": "", "form-1-label": "x"}, "Name the model, or clear the label"),
+        ({"form-1-model_ref": "", "form-1-label": "x"}, "Name the model, or clear the line"),
         ({"limit": "0"}, "greater than or equal to 1"),
         ({"version": str(uuid4())}, "Select a valid choice"),
         ({"split": "train"}, "has no train rows"),

@@ -84,7 +84,7 @@ def _asking(place: Place, settings: Settings) -> tuple[_Asking, Any]:
     if tools:
         parameters["tools"] = tools
     if schema:
-        parameters["response_format"] = _format(schema)
+        parameters["response_format"] = response_format(schema)
     asking = _Asking(
         settings["model"], content, parameters, schema, settings["seconds"], settings["reuse"],
         _check_of(schema),
@@ -132,7 +132,8 @@ def _check_parameters(parameters: Mapping[str, Any]) -> None:
         raise BadStep(f"There is no parameter “{unknown[0][:40]}”. There are: {known}.")
 
 
-def _format(schema: Mapping[str, Any]) -> dict[str, Any]:
+def response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema as the parameter that holds a model to it."""
     if "json_schema" in schema:  # the whole format, as providers take it
         return dict(schema)
     named = {"name": "answer", "schema": dict(schema), "strict": False}
