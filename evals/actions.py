@@ -12,7 +12,7 @@ from evals.candidates import MOST_SHOTS, pinned_prompt
 from evals.graders.base import BadSettings
 from evals.graders.registry import complete, grader_named
 from evals.jobs import RUN_COMPARISON
-from evals.judges.actions import version_of
+from evals.judges.actions import judge_named
 from evals.models import JUDGE, Candidate, Cell, Comparison
 from requests_log.datasets.models import DatasetVersion
 from workbench.core.errors import DomainError, InvalidInput
@@ -185,16 +185,7 @@ def _graded(project: Project, grading: Grading) -> dict[str, Any]:
 
 def _judged(project: Project, grading: Grading) -> dict[str, Any]:
     """The columns of a comparison whose answers a judge grades."""
-    name, number = grading.settings.get("judge"), grading.settings.get("version")
-    is_number = isinstance(number, int) and not isinstance(number, bool)
-    if not isinstance(name, str) or not (number is None or is_number):
-        raise InvalidInput('Name the judge: {"judge": "helpfulness", "version": 3}; without a '
-                           "version, its newest one grades.")  # fmt: skip
-    version = version_of(project, name, number)
-    if version.judge.is_pairwise:
-        raise InvalidInput(f"“{version.judge}” compares two answers. Choose a judge of one.")
-    if version.judge.archived_at is not None:
-        raise InvalidInput(f"“{version.judge}” is archived. Take it up again, or choose another.")
+    version = judge_named(project, grading.settings)
     return {
         "grader": JUDGE,
         "grader_settings": {"judge": version.judge.name, "version": version.number},

@@ -139,6 +139,27 @@ def version_of(project: Project, name: str, number: int | None = None) -> JudgeV
     return version
 
 
+def judge_named(project: Project, settings: Mapping[str, Any]) -> JudgeVersion:
+    """The judge of one answer that a grader's settings name: {"judge": name, "version": number};
+    without a version, its newest.
+
+    Raises:
+        InvalidInput: no name, a judge of two, or one that is put away.
+        NotFound: there is none.
+    """
+    name, number = settings.get("judge"), settings.get("version")
+    is_number = isinstance(number, int) and not isinstance(number, bool)
+    if not isinstance(name, str) or not (number is None or is_number):
+        raise InvalidInput('Name the judge: {"judge": "helpfulness", "version": 3}; without a '
+                           "version, its newest one grades.")  # fmt: skip
+    version = version_of(project, name, number)
+    if version.judge.is_pairwise:
+        raise InvalidInput(f"“{version.judge}” compares two answers. Choose a judge of one.")
+    if version.judge.archived_at is not None:
+        raise InvalidInput(f"“{version.judge}” is archived. Take it up again, or choose another.")
+    return version
+
+
 def _add_version(
     judge: Judge, values: dict[str, Any], *, by: User | None, at: datetime, message: str
 ) -> Saved:

@@ -12,6 +12,9 @@ from django.db import IntegrityError, transaction
 
 from evals.graders.base import BadSettings
 from evals.graders.registry import GRADERS, complete, grader_named
+from evals.judges.actions import judge_named
+from evals.judges.pricing import likely_cost
+from evals.models import JUDGE
 from evals.online.jobs import RUN_MONITOR
 from evals.online.models import Monitor
 from requests_log.search import read_filter
@@ -23,6 +26,7 @@ GRADABLE = ("json_schema", "regex", "contains")
 SLACK = timedelta(minutes=1)
 """What is logged late is waited for so long before a stretch of time is looked at."""
 MOST_AT_ONCE = 50
+MOST_DOLLARS = 1_000_000
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 
 
@@ -47,6 +51,7 @@ class MonitorSpec:
     alert_below: float | None = None
     alert_drop: float | None = None
     is_on: bool = True
+    daily_dollars: float | None = None
 
 
 def create_monitor(
@@ -58,7 +63,7 @@ def create_monitor(
         InvalidInput: a value that makes no sense; the sentence says which.
         ScoreTaken: another monitor gives scores of this name.
     """
-    values = _checked(spec, at=at)
+    values = _checked(project, spec, at=at)
     score_name = _score_name(spec.name)
     try:
         with transaction.atomic():
@@ -82,7 +87,7 @@ def change_monitor(monitor: Monitor, *, spec: MonitorSpec, at: datetime) -> Moni
     Raises:
         InvalidInput: see `create_monitor`.
     """
-    values = _checked(spec, at=at)
+    values = _checked(monitor.project, spec, at=at)
     with transaction.atomic():
         kept = Monitor.objects.select_for_update().get(pk=monitor.pk)
         if spec.is_on and not kept.is_on:
@@ -130,7 +135,7 @@ def _start(monitor: Monitor, *, by: User | None, at: datetime, until: datetime) 
     return job
 
 
-def _checked(spec: MonitorSpec, *, at: datetime) -> dict[str, Any]:
+def _checked(project: Project, spec: MonitorSpec, *, at: datetime) -> dict[str, Any]:
     """The columns of the model.
 
     Raises:
@@ -143,7 +148,24 @@ def _checked(spec: MonitorSpec, *, at: datetime) -> dict[str, Any]:
     if problems:
         raise InvalidInput(f"The query cannot be used: {problems[0].sentence}")
     _check_numbers(spec)
-    return values | {"grader_settings": _settings(spec)}
+    if spec.grader == JUDGE:
+        return values | _judged(project, spec)
+    return values | {"grader_settings": _settings(spec), "judge_version": None}
+
+
+def _judged(project: Project, spec: MonitorSpec) -> dict[str, Any]:
+    """The columns of a monitor whose answers a judge grades.
+
+    Raises:
+        InvalidInput: no such judge, or a budget that cannot be kept.
+    """
+    version = judge_named(project, spec.grader_settings)
+    if spec.daily_dollars is not None:
+        priced = likely_cost(project, version, [], many=1)
+        if priced.dollars is None:
+            raise InvalidInput(f"The budget cannot be kept. {priced.problem}")
+    named = {"judge": version.judge.name, "version": version.number}
+    return {"grader_settings": named, "judge_version": version}
 
 
 def _check_numbers(spec: MonitorSpec) -> None:
@@ -155,6 +177,8 @@ def _check_numbers(spec: MonitorSpec) -> None:
     ):
         if not low <= value <= high:
             raise InvalidInput(f"{name} must be from {low:,} to {high:,}.")
+    if spec.daily_dollars is not None and not 0 < spec.daily_dollars <= MOST_DOLLARS:
+        raise InvalidInput(f"The budget is above 0, up to {MOST_DOLLARS:,} dollars a day.")
     for bound in (spec.alert_below, spec.alert_drop):
         if bound is not None and not 0 < bound <= 1:
             raise InvalidInput("The bounds of alerts are shares above 0, up to 1.")
@@ -164,7 +188,7 @@ def _settings(spec: MonitorSpec) -> dict[str, Any]:
     if spec.grader not in GRADABLE:
         known = ", ".join(f"{name} ({GRADERS[name].label})" for name in GRADABLE)
         raise InvalidInput(
-            f"Live calls have no expected answer, so only these can grade them: {known}."
+            f"Live calls have no expected answer, so only these can grade them: {known}; or judge."
         )
     try:
         settings = complete(grader_named(spec.grader), spec.grader_settings)

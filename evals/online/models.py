@@ -11,6 +11,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from evals.graders.registry import GRADERS
+from evals.judges.models import JudgeVersion
+from evals.models import JUDGE
 from workbench.core.ids import uuid7
 from workbench.core.models import Job, Project
 
@@ -47,6 +49,12 @@ class Monitor(models.Model):
     every_minutes = models.PositiveIntegerField(default=15)
     grader = models.CharField(max_length=20)
     grader_settings = models.JSONField(default=dict)
+    # Only where the grader is "judge". `daily_dollars` is the most that judging may cost in 24
+    # hours; null is no bound.
+    judge_version = models.ForeignKey(
+        JudgeVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="monitors"
+    )
+    daily_dollars = models.FloatField(null=True, blank=True)
     window = models.PositiveIntegerField(default=100)
     alert_below = models.FloatField(null=True, blank=True)
     alert_drop = models.FloatField(null=True, blank=True)
@@ -74,6 +82,15 @@ class Monitor(models.Model):
                 name="monitor_does_something",
             ),
             models.CheckConstraint(
+                condition=Q(grader=JUDGE, judge_version__isnull=False)
+                | (~Q(grader=JUDGE) & Q(judge_version=None)),
+                name="monitor_has_the_judge_it_names",
+            ),
+            models.CheckConstraint(
+                condition=Q(daily_dollars=None) | Q(daily_dollars__gt=0),
+                name="monitor_budget_is_some_money",
+            ),
+            models.CheckConstraint(
                 condition=Q(alert_below=None) | Q(alert_below__gt=0, alert_below__lte=1),
                 name="monitor_alert_below_is_a_mean",
             ),
@@ -92,6 +109,8 @@ class Monitor(models.Model):
     @property
     def grader_label(self) -> str:
         """What the grader is called; its name, should it be gone."""
+        if self.judge_version is not None:
+            return f"Judge: {self.judge_version}"
         return GRADERS[self.grader].label if self.grader in GRADERS else self.grader
 
 
@@ -119,6 +138,11 @@ class Measurement(models.Model):
     p95_ms = models.FloatField(null=True)
     counts = models.JSONField(default=dict)
     ungraded = models.PositiveIntegerField(default=0)
+    # Of a judge: what it took, and answers it was not asked about, as the budget was used up.
+    input_tokens = models.PositiveIntegerField(default=0)
+    output_tokens = models.PositiveIntegerField(default=0)
+    dollars = models.FloatField(null=True)
+    unasked = models.PositiveIntegerField(default=0)
 
     objects = MeasurementQuerySet.as_manager()
 

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from django.utils import timezone
+
+from evals.calibration.reading import Calibrated, calibrated, calibrated_all
 from evals.online.charts import score_figure, traffic_figure
+from evals.online.judging import DAY, spent_since
 from evals.online.models import Alert, Measurement, Monitor
 from evals.stats import Interval, counted_interval
 from workbench.core.models import Project
@@ -25,6 +29,7 @@ class Listed:
     monitor: Monitor
     open_alerts: int
     newest: Measurement | None
+    calibrated: Calibrated | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,26 @@ class MonitorReading:
 
     @property
     def ungraded_note(self) -> str:
-        return f"{self.ungraded:,} could not be graded" if self.ungraded else ""
+        parts = [
+            f"{self.ungraded:,} could not be graded" if self.ungraded else "",
+            f"{self.unasked:,} beyond the budget" if self.unasked else "",
+        ]
+        return ", ".join(filter(None, parts))
+
+    @property
+    def unasked(self) -> int:
+        return sum(one.unasked for one in self.measurements)
+
+    @cached_property
+    def calibrated(self) -> Calibrated | None:
+        """How far its judge agrees with people, where one grades."""
+        version = self.monitor.judge_version
+        return None if version is None else calibrated(version)
+
+    @cached_property
+    def spent_today(self) -> float:
+        """Dollars of judging in the last 24 hours."""
+        return float(spent_since(self.monitor, timezone.now() - DAY))
 
     @property
     def slowest(self) -> float | None:
@@ -102,10 +126,18 @@ class MonitorReading:
 
 def listed(project: Project) -> list[Listed]:
     """All monitors of a project, those with open alerts first, then by name."""
-    rows = Monitor.objects.in_project(project).with_open_alerts().select_related("job")
+    rows = (
+        Monitor.objects.in_project(project)
+        .with_open_alerts()
+        .select_related("job", "judge_version__judge")
+    )
     found: Sequence[Any] = list(rows)
     newest = _newest(found)
-    shown = [Listed(one, one.open_alerts, newest.get(one.pk)) for one in found]
+    judges = calibrated_all(one.judge_version for one in found if one.judge_version)
+    shown = [
+        Listed(one, one.open_alerts, newest.get(one.pk), judges.get(one.judge_version_id))
+        for one in found
+    ]
     return sorted(shown, key=lambda one: (not one.open_alerts, one.monitor.name.lower()))
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,11 +16,12 @@ from django.utils import timezone
 from evals.graders.base import Answered, CannotGrade, Grade
 from evals.graders.registry import grade_with
 from evals.online.drift import fallen, too_low, windows
+from evals.online.judging import judge_all
 from evals.online.models import Alert, Measurement, Monitor
+from evals.online.scores import Graded, record
 from requests_log.datasets.canonical import answer_text
 from requests_log.datasets.harvest import Reading, read_as_given
-from requests_log.feedback.scoring import Opinion, ScoreExists, Source, record_score
-from requests_log.models import LoggedRequestQuerySet, ScoreOrigin, ScoreType, Status
+from requests_log.models import LoggedRequestQuerySet, Status
 from requests_log.selection import Selection
 from workbench.core.ids import floor_of
 
@@ -36,14 +34,6 @@ Report = Callable[[int, int | None, str], None]
 # By the id's hash: the same calls are in the share whoever asks, and a run that goes on after a
 # crash grades the same ones.
 _SHARE = "('x' || substr(md5(%s || id::text), 1, 8))::bit(32)::bigint %% 10000"
-
-
-@dataclass
-class Graded:
-    """Scores by value, and how many answers could not be graded."""
-
-    counts: Counter[float] = field(default_factory=Counter)
-    ungraded: int = 0
 
 
 class _SlowestButFew(Aggregate):
@@ -70,7 +60,8 @@ def run_monitor(monitor: Monitor, *, until: datetime, report: Report) -> dict[st
             return {"graded": 0}  # another run was quicker and noted all of it
         _note(monitor, graded, since=since, until=until, **_seen(calls))
         settle_alerts(monitor, at=timezone.now())
-    return {"graded": graded.counts.total(), "ungraded": graded.ungraded}
+    found = {"graded": graded.counts.total(), "ungraded": graded.ungraded}
+    return found | ({"unasked": graded.unasked} if graded.unasked else {})
 
 
 def settle_alerts(monitor: Monitor, *, at: datetime) -> None:
@@ -128,6 +119,8 @@ def _sample(monitor: Monitor, calls: LoggedRequestQuerySet) -> list[UUID]:
 
 
 def _grade_all(monitor: Monitor, ids: Sequence[UUID], *, at: datetime, report: Report) -> Graded:
+    if monitor.judge_version is not None:
+        return judge_all(monitor, monitor.judge_version, ids, at=at, report=report)
     grade = grade_with(monitor.grader, monitor.grader_settings)
     graded = Graded()
     for start in range(0, len(ids), CHUNK):
@@ -152,21 +145,7 @@ def _grade_one(
         graded.ungraded += 1
         return
     graded.counts[score] += 1
-    _record(monitor, reading.request_id, score, at=at)
-
-
-def _record(monitor: Monitor, request_id: UUID, score: float, *, at: datetime) -> None:
-    try:
-        record_score(
-            monitor.project,
-            subject=request_id,
-            opinion=Opinion(monitor.score_name, score, ScoreType.NUMBER),
-            source=Source(ScoreOrigin.CODE, monitor.name),
-            at=at,
-            id_=uuid.uuid5(monitor.pk, str(request_id)),
-        )
-    except ScoreExists:
-        return
+    record(monitor, reading.request_id, score, at=at)
 
 
 def _seen(calls: LoggedRequestQuerySet) -> Mapping[str, Any]:
@@ -199,4 +178,8 @@ def _note(
         p95_ms=p95_ms,
         counts={str(score): many for score, many in sorted(graded.counts.items())},
         ungraded=graded.ungraded,
+        input_tokens=graded.input_tokens,
+        output_tokens=graded.output_tokens,
+        dollars=None if graded.dollars is None else float(graded.dollars),
+        unasked=graded.unasked,
     )

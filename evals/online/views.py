@@ -6,7 +6,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from evals.grader_forms import GraderForm
 from evals.graders.base import Grader
 from evals.graders.registry import GRADERS
+from evals.judges.choosing import as_grader, chosen
 from evals.online.actions import (
     GRADABLE,
     MonitorSpec,
@@ -24,6 +25,7 @@ from evals.online.actions import (
 )
 from evals.online.forms import MonitorForm, as_typed
 from evals.online.models import Monitor
+from evals.online.pricing import likely_run
 from evals.online.reading import MonitorReading, listed
 from workbench.core.access import ProjectRequest, project_page
 from workbench.core.errors import DomainError
@@ -58,7 +60,10 @@ def edit_monitor(request: ProjectRequest, monitor_id: UUID) -> HttpResponse:
     monitor = _monitor(request, monitor_id)
     if request.method == "GET":
         form = MonitorForm(request.project, initial=as_typed(monitor))
-        grader = GraderForm(_grader(monitor.grader), initial=monitor.grader_settings)
+        if monitor.judge_version is not None:
+            grader = GraderForm(as_grader(monitor.judge_version))
+        else:
+            grader = GraderForm(_rule(monitor.grader), initial=monitor.grader_settings)
         return _form_page(request, form, grader, monitor=monitor)
     return _save(
         request,
@@ -70,8 +75,12 @@ def edit_monitor(request: ProjectRequest, monitor_id: UUID) -> HttpResponse:
 @require_safe
 @project_page(Role.EDITOR)
 def grader_settings(request: ProjectRequest) -> HttpResponse:
-    """The settings of the grader that was chosen in the form."""
-    grader = GraderForm(_grader(request.GET.get("grader", "")))
+    """The settings of the grader that was chosen in the form; of a judge what it will cost."""
+    version = chosen(request.project, request.GET.get("grader", ""))
+    if version is not None:
+        context = {"version": version, "likely": likely_run(version, request.GET)}
+        return render(request, "online/parts/judge.html", context)
+    grader = GraderForm(_grader(request, request.GET.get("grader", "")))
     return render(request, "evals/parts/grader.html", {"grader": grader})
 
 
@@ -103,13 +112,15 @@ def monitor_delete(request: ProjectRequest, monitor_id: UUID) -> HttpResponse:
 
 
 def _monitor(request: ProjectRequest, monitor_id: UUID) -> Monitor:
-    rows = Monitor.objects.in_project(request.project).select_related("project", "job")
+    rows = Monitor.objects.in_project(request.project).select_related(
+        "project", "job", "judge_version__judge"
+    )
     return get_object_or_404(rows, pk=monitor_id)
 
 
 def _save(request: ProjectRequest, save: Save, monitor: Monitor | None = None) -> HttpResponse:
     form = MonitorForm(request.project, request.POST)
-    grader = GraderForm(_chosen(request.POST), request.POST)
+    grader = GraderForm(_grader(request, request.POST.get("grader", "")), request.POST)
     if all([form.is_valid(), grader.is_valid()]):
         try:
             saved = save(form.spec(grader.settings()))
@@ -119,11 +130,13 @@ def _save(request: ProjectRequest, save: Save, monitor: Monitor | None = None) -
     return _form_page(request, form, grader, monitor=monitor, status=422)
 
 
-def _chosen(values: QueryDict) -> Grader:
-    return _grader(values.get("grader", ""))
+def _grader(request: ProjectRequest, name: str) -> Grader:
+    """The chosen rule or judge."""
+    version = chosen(request.project, name)
+    return _rule(name) if version is None else as_grader(version)
 
 
-def _grader(name: str) -> Grader:
+def _rule(name: str) -> Grader:
     """The grader of a name; of one that there is not the form tells."""
     return GRADERS[name if name in GRADABLE else GRADABLE[0]]
 

@@ -6,11 +6,13 @@ from typing import Any
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from evals.calibration.api.serializers import JudgeAgreementOut
+from evals.calibration.reading import calibrated
 from evals.online.actions import MonitorSpec, change_monitor, create_monitor, delete_monitor
 from evals.online.models import Alert, Measurement, Monitor
 from evals.online.reading import open_alerts
@@ -28,8 +30,14 @@ class MonitorIn(Shape):
     sample_percent = serializers.FloatField(required=False, default=10)
     most_per_run = serializers.IntegerField(required=False, default=200)
     every_minutes = serializers.IntegerField(required=False, default=15)
-    grader = serializers.CharField(help_text="json_schema, regex or contains.")
-    grader_settings = serializers.DictField(required=False, default=dict)
+    grader = serializers.CharField(help_text="json_schema, regex, contains or judge.")
+    grader_settings = serializers.DictField(
+        required=False, default=dict, help_text="Of a judge {judge: NAME, version: 3}."
+    )
+    daily_dollars = serializers.FloatField(
+        required=False, allow_null=True, default=None,
+        help_text="The most that judging may cost in 24 hours.",
+    )  # fmt: skip
     window = serializers.IntegerField(required=False, default=100)
     alert_below = serializers.FloatField(required=False, allow_null=True, default=None)
     alert_drop = serializers.FloatField(required=False, allow_null=True, default=None)
@@ -52,6 +60,8 @@ class MeasurementOut(Shape):
     graded = serializers.IntegerField()
     ungraded = serializers.IntegerField()
     mean = serializers.FloatField(allow_null=True)
+    unasked = serializers.IntegerField(help_text="Not judged, as the budget was used up.")
+    dollars = serializers.FloatField(allow_null=True, help_text="What judging cost.")
 
 
 class AlertOut(Shape):
@@ -63,7 +73,16 @@ class AlertOut(Shape):
 
 
 class MonitorMeasuredOut(MonitorOut):
+    judge_agreement = serializers.SerializerMethodField(
+        help_text="How far the judge agrees with people; null where none grades, or nobody "
+        "measured it."
+    )
     measurements = serializers.SerializerMethodField()
+
+    @extend_schema_field(JudgeAgreementOut(allow_null=True))
+    def get_judge_agreement(self, monitor: Monitor) -> dict[str, Any] | None:
+        version = monitor.judge_version
+        return None if version is None else calibrated(version).as_json
 
     def get_measurements(self, monitor: Monitor) -> Any:
         newest = Measurement.objects.of_monitor(monitor).newest_first()[:MEASUREMENTS]
