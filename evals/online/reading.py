@@ -97,9 +97,12 @@ class MonitorReading:
         return None if version is None else calibrated(version)
 
     @cached_property
-    def spent_today(self) -> float:
-        """Dollars of judging in the last 24 hours."""
-        return float(spent_since(self.monitor, timezone.now() - DAY))
+    def spent_today(self) -> float | None:
+        """Dollars of judging in the last 24 hours; None where nobody knew the price."""
+        since = timezone.now() - DAY
+        asked = Measurement.objects.of_monitor(self.monitor).filter(input_tokens__gt=0)
+        unpriced = asked.filter(until__gt=since, dollars=None).exists()
+        return None if unpriced else float(spent_since(self.monitor, since))
 
     @property
     def slowest(self) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -31,6 +32,8 @@ from workbench.core.access import ProjectRequest, project_page
 from workbench.core.errors import DomainError
 from workbench.core.models import Role
 
+PRICED = ("query", "most_per_run", "every_minutes")
+"""The fields that decide what a run of a judge costs."""
 Save = Callable[[MonitorSpec], Monitor]
 
 
@@ -149,5 +152,9 @@ def _form_page(
     monitor: Monitor | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    context = {"form": form, "grader": grader, "monitor": monitor}
+    context: dict[str, Any] = {"form": form, "grader": grader, "monitor": monitor}
+    version = chosen(request.project, grader.grader.name)
+    if version is not None:
+        typed = {name: str(form[name].value() or "") for name in PRICED}
+        context |= {"version": version, "likely": likely_run(version, typed)}
     return render(request, "online/form.html", context, status=status)

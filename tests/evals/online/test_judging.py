@@ -143,6 +143,7 @@ def test_an_editor_chooses_a_judge_and_is_told_its_price(
     assert monitor.judge_version == version
     assert "Judge: correctness v1" in page
     assert "not calibrated" in page
+    assert "A run of 50 answers takes" in edit
     assert f'value="judge:{version.pk}" selected' in edit
     assert "Judge: correctness v1" in alice.get(place(cast)).content.decode()
 
