@@ -149,7 +149,7 @@ class Making(models.Model):
 class PairQuerySet(models.QuerySet["Pair"]):
     def kept(self) -> Self:
         """Those that become examples: chosen, or sound and not decided on."""
-        sound = Q(decision="", repeats=None, verdict__in=["supported", "unchecked"])
+        sound = Q(decision="", repeats=None, verdict__in=Pair.SOUND)
         return self.filter(sound | Q(decision=Pair.Decision.KEEP))
 
     def shown_as(self, show: str) -> Self:
@@ -179,10 +179,13 @@ class Pair(models.Model):
         UNSUPPORTED = "unsupported", "Not supported"
         UNJUDGED = "unjudged", "Not judged"
         UNCHECKED = "unchecked", "Not checked"
+        EDITED = "edited", "Edited, not checked"
 
     class Decision(models.TextChoices):
         KEEP = "keep", "Kept by hand"
         DROP = "drop", "Dropped by hand"
+
+    SOUND = (Verdict.SUPPORTED, Verdict.UNCHECKED, Verdict.EDITED)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     making = models.ForeignKey(Making, on_delete=models.CASCADE, related_name="pairs")
@@ -223,7 +226,7 @@ class Pair(models.Model):
     @property
     def is_kept(self) -> bool:
         """As `PairQuerySet.kept`."""
-        sound = self.verdict in (self.Verdict.SUPPORTED, self.Verdict.UNCHECKED)
+        sound = self.verdict in self.SOUND
         return self.decision == self.Decision.KEEP or (
             not self.decision and sound and self.repeats is None
         )

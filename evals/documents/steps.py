@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from evals.documents import support, topics
+from evals.documents import judged, support, topics
 from evals.documents.asking import AS_TEXT, MOST_PAIRS, SYSTEM, Prompt, checked_prompt
 from evals.documents.chunks import Chunk, Cutting, chunks_of, covers, too_large
 from evals.documents.reading import read_pairs
@@ -19,6 +19,7 @@ from evals.pipelines.steps.base import (
     Ready,
     Settings,
     StepKind,
+    Work,
 )
 from prompts.rendering import mustache
 from requests_log.datasets.imports.chunking import BELOW, Span, spans
@@ -101,27 +102,49 @@ def outcome_of(answer: str, *, was_cut: bool) -> Outcome:
 
 
 def _support(place: Place, settings: Settings) -> Ready:
+    if settings["judge"]:
+        return _judged(place, settings)
     parse_ref(settings["model"])
     limits = {"max_tokens": settings["max_tokens"], "temperature": 0}
 
     def question(given: Given) -> Question:
-        known = {**given.columns, "question": "", "answer": "", **given.variables}
-        messages = support.messages(
-            str(known["chunk"]), str(known["question"]), str(known["answer"])
-        )
+        known = _texts(given)
+        messages = support.messages(known["context"], known["question"], known["answer"])
         return Question(settings["model"], messages, limits, check=_must_judge)
 
     async def work(given: Given, asker: Asker) -> Outcome:
         verdict = support.read_verdict(text_of(await asker.ask(question(given))))
-        value = {"supported": verdict.is_supported, "reason": verdict.reason}
-        return Outcome(value, keep=verdict.is_supported)
+        return _verdict(verdict.is_supported, verdict.reason)
 
-    return Ready(
-        work,
-        needs=_CHUNK | {"question", "answer"},
-        models=(settings["model"],),
-        questions=lambda given: [question(given)],
+    return _checking(work, settings["model"], lambda given: [question(given)])
+
+
+def _judged(place: Place, settings: Settings) -> Ready:
+    """As a judge of the project says."""
+    version = judged.judge_of(place.project, settings["judge"])
+
+    async def work(given: Given, asker: Asker) -> Outcome:
+        return _verdict(*await judged.verdict(version, _texts(given), asker))
+
+    return _checking(
+        work, version.model_ref, lambda given: judged.questions(version, _texts(given))
     )
+
+
+def _checking(work: Work, model: str, questions: Callable[[Given], Sequence[Question]]) -> Ready:
+    needs = _CHUNK | {"question", "answer"}
+    return Ready(work, needs=needs, models=(model,), questions=questions)
+
+
+def _verdict(is_supported: bool, reason: str) -> Outcome:
+    return Outcome({"supported": is_supported, "reason": reason}, keep=is_supported)
+
+
+def _texts(given: Given) -> dict[str, str]:
+    """A pair and its chunk, as judges call them."""
+    known = {**given.columns, "question": "", "answer": "", **given.variables}
+    texts = {name: str(known[name]) for name in ("question", "answer")}
+    return {**texts, "context": str(known["chunk"])}
 
 
 def _must_judge(reply: ChatReply) -> None:
@@ -254,6 +277,14 @@ KINDS = (
         SUPPORT, "Supported by its text",
         "A judge reads a pair beside its chunk; a pair that the chunk does not support ends here.",
         _support,
-        {"model": _MODEL, "max_tokens": _number("Longest answer, tokens", 1_000, 1, 100_000)},
+        {
+            "model": {**_MODEL, "default": ""},
+            "judge": {
+                "type": "string", "title": "Judge", "default": "",
+                "description": "The id of a judge's version, which then says whether a pair "
+                "passes: its question, its answer, and its chunk as the context.",
+            },
+            "max_tokens": _number("Longest answer, tokens", 1_000, 1, 100_000),
+        },
     ),
 )  # fmt: skip

@@ -12,11 +12,17 @@ from django.test import Client
 from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
+from evals.documents.making.starting import Asking, start_pairs
+from evals.documents.models import Making, Pair
 from evals.human.actions import finish_study
 from evals.human.rating import Said
 from requests_log.datasets.actions import add_examples, freeze_version
+from requests_log.datasets.models import Example
+from requests_log.datasets.tags import tag_examples
+from requests_log.tagging import Tagging
 from tests.conftest import Cast
 from tests.curate.factories import NOON, make_dataset, make_request, make_requests, make_row
+from tests.evals.documents.factories import make_documents
 from tests.evals.human.factories import (
     ALL_ANSWERED,
     EVERY_KIND,
@@ -26,7 +32,7 @@ from tests.evals.human.factories import (
 )
 from tests.evals.judges.factories import make_judge
 from tests.evals.online.test_running import make_monitor, measured
-from tests.evals.pipelines.factories import make_pipeline
+from tests.evals.pipelines.factories import make_pipeline, perform_run, step
 from tests.evals.pipelines.factories import make_run as make_pipeline_run
 from tests.journeys.browsing import CHROMIUM, Watch, browser, crawl
 from tests.prompts.factories import CHAT, make_prompt, make_version, point
@@ -61,6 +67,10 @@ def project_with_everything(
     """Something to see on every page."""
     # The live server's threads let go of the test database after each request.
     monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
+    save_connection(
+        cast.project, name="openai", base_url="https://api.openai.com/v1", by=cast.alice,
+        model_names=["gpt-4o", "unheard-of"],
+    )  # fmt: skip
     make_requests(
         cast.project, 4, tags={"route": "checkout"}, prompt_name="triage", prompt_version=1
     )
@@ -76,11 +86,22 @@ def project_with_everything(
     point(prompt, "production", 2)
     make_run(cast.project, dataset_version=version)
     make_pipeline_run(make_pipeline(cast.project))
-    measured(make_monitor(cast.project, alert_below=0.9))
-    save_connection(
-        cast.project, name="openai", base_url="https://api.openai.com/v1", by=cast.alice,
-        model_names=["gpt-4o", "unheard-of"],
+    look = step("human", "looked", answer="question", instructions="Is it right?")
+    asked = make_pipeline(cast.project, look, name="Looked at")
+    perform_run(make_pipeline_run(asked, [{"question": "Is it?", "n": n} for n in range(2)]))
+    tag_examples(
+        dataset,
+        ids=list(Example.objects.in_dataset(dataset).values_list("pk", flat=True)),
+        tagging=Tagging("topic", "refunds"),
+    )
+    documents = make_documents(cast.project)
+    making = start_pairs(documents, asking=Asking("openai/gpt-4o"), by=cast.alice)
+    Pair.objects.create(
+        making=making, number=1, document="a.md", chunk="We refund.", question="Do we refund?",
+        answer="We do.", verdict="supported", reason="It says so.",
     )  # fmt: skip
+    Making.objects.filter(pk=making.pk).update(gathered_at=NOON)
+    measured(make_monitor(cast.project, alert_below=0.9))
     rated = make_rating_study(cast.project, EVERY_KIND, rows=1, per_item=2)
     for by in (cast.alice, cast.bob):
         judge(rated, by, *[Said(ALL_ANSWERED)] * 2)

@@ -98,6 +98,8 @@ def _asking(request: Request) -> tuple[Asking, Any]:
     given.is_valid(raise_exception=True)
     values = dict(given.validated_data)
     budget = values.pop("budget", None)
+    if "judge_version" in values:
+        values["judge_version"] = str(values["judge_version"])
     return Asking(**values), budget
 
 

@@ -86,11 +86,15 @@ class ChunksOut(Shape):
 class AskingIn(Shape):
     """Who writes pairs about each chunk, who judges them, and what is asked.
 
-    Without a judge nothing is checked. `user` holds {{chunk}}; left out, the prompt is ours.
+    `judge` is a model that is asked our question, `judge_version` a judge of the project; without
+    either nothing is checked. `user` holds {{chunk}}, or `prompt` names one of the registry; left
+    out, the prompt is ours.
     """
 
     teacher = serializers.CharField(max_length=300)
     judge = serializers.CharField(max_length=300, required=False, allow_blank=True)
+    judge_version = serializers.UUIDField(required=False, help_text="Of GET /api/v1/judges.")
+    prompt = serializers.CharField(max_length=300, required=False, allow_blank=True)
     count = serializers.IntegerField(required=False, help_text="Pairs per chunk, 1 to 20.")
     system = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
     user = serializers.CharField(required=False, trim_whitespace=False)

@@ -47,7 +47,8 @@ def decide(pair: Pair, *, decision: str, by: User | None, at: datetime) -> Pair:
 
 
 def change(pair: Pair, *, question: str, answer: str, by: User | None, at: datetime) -> Pair:
-    """Say it in other words; what the teacher wrote stays with it. A changed pair is kept.
+    """Say it in other words; what the teacher wrote stays with it. A changed pair is kept, and
+    what the judge said of the old words is no verdict on the new ones.
 
     Raises:
         InvalidInput: there is no question or no answer, or it is too long.
@@ -59,8 +60,14 @@ def change(pair: Pair, *, question: str, answer: str, by: User | None, at: datet
         raise InvalidInput(f"A pair has at most {LONGEST:,} letters, and no NUL.")
     if not pair.is_edited:
         pair.first_question, pair.first_answer = pair.question, pair.answer
+    if (pair.question, pair.answer) != (question, answer):
+        pair.verdict, pair.reason = Pair.Verdict.EDITED, ""
     pair.question, pair.answer = question, answer
-    pair.save(update_fields=["question", "answer", "first_question", "first_answer"])
+    pair.save(
+        update_fields=[
+            "question", "answer", "first_question", "first_answer", "verdict", "reason",
+        ]
+    )  # fmt: skip
     return decide(pair, decision=Pair.Decision.KEEP, by=by, at=at)
 
 

@@ -103,8 +103,7 @@ def _judge_again(known: dict[int, Any], found: list[Pair]) -> None:
 
 def _tell_repeats(making: Making) -> None:
     """Among the sound pairs: one that is not supported makes no other one a repeat."""
-    sound = [Pair.Verdict.SUPPORTED, Pair.Verdict.UNCHECKED]
-    rows = list(making.pairs.filter(verdict__in=sound).order_by("number"))
+    rows = list(making.pairs.filter(verdict__in=Pair.SOUND).order_by("number"))
     found = repeats([Said(one.question, one.answer) for one in rows])
     making.pairs.exclude(repeats=None).update(repeats=None, likeness=None)
     for place, repeat in found.items():

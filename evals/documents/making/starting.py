@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,9 @@ from django.db import transaction
 
 from evals.documents.asking import AS_TEXT, MOST_PAIRS, SYSTEM, checked_prompt
 from evals.documents.chunks import Chunk
+from evals.documents.judged import judge_of
 from evals.documents.models import DocumentSet, Making
+from evals.documents.registered import registered
 from evals.documents.steps import (
     GENERATE,
     SPLIT,
@@ -29,7 +31,7 @@ from evals.pipelines.estimating import Estimate, estimate
 from evals.pipelines.models import Pipeline
 from evals.pipelines.sources import MOST_SENT_ROWS
 from workbench.core.errors import DomainError, InvalidInput
-from workbench.core.models import User
+from workbench.core.models import Project, User
 from workbench.providers.chat import ChatCaller
 from workbench.providers.refs import Endpoint, resolve
 
@@ -47,8 +49,12 @@ class NothingToAsk(DomainError):
 
 @dataclass(frozen=True)
 class Asking:
-    """What is asked of whom. Without a `judge` no pair is checked; `by_topic` lets the teacher
-    split long sections first."""
+    """What is asked of whom.
+
+    Pairs are checked by the model `judge` with our question, or by the judge of the project whose
+    version's id is `judge_version`; without either they are not. `prompt` is a ref of the registry
+    and stands for `system` and `user`. `by_topic` lets the teacher split long sections first.
+    """
 
     teacher: str
     judge: str = ""
@@ -56,6 +62,8 @@ class Asking:
     system: str = SYSTEM
     user: str = AS_TEXT
     by_topic: bool = False
+    judge_version: str = ""
+    prompt: str = ""
 
 
 def start_pairs(
@@ -67,6 +75,7 @@ def start_pairs(
         InvalidInput: a model, the prompt, the number of pairs or the budget makes no sense.
         NothingToAsk: no document could be read, or not yet.
     """
+    asking = resolved(found.project, asking)
     steps, source = steps_of(found, asking), source_of(found, asking)
     with transaction.atomic():
         pipeline = _pipeline(found, steps, by)
@@ -75,7 +84,7 @@ def start_pairs(
             collection=found,
             run=run,
             teacher=asking.teacher,
-            judge=asking.judge,
+            judge=judge_name(found.project, asking),
             settings=asdict(asking) | asdict(found.cutting),
         )
 
@@ -87,7 +96,28 @@ def priced(found: DocumentSet, asking: Asking) -> Estimate:
     Raises:
         InvalidInput, NothingToAsk: as `start_pairs`.
     """
-    return estimate(found.project, read_steps(steps_of(found, asking)), source_of(found, asking))
+    steps = read_steps(steps_of(found, resolved(found.project, asking)))
+    return estimate(found.project, steps, source_of(found, asking))
+
+
+def resolved(project: Project, asking: Asking) -> Asking:
+    """With what the prompt of the registry says now, if one is named.
+
+    Raises:
+        NotFound, InvalidInput: there is none, or it cannot be asked about a chunk.
+    """
+    if not asking.prompt:
+        return asking
+    named, prompt = registered(project, asking.prompt)
+    return replace(asking, prompt=named, system=prompt.system, user=prompt.user)
+
+
+def judge_name(project: Project, asking: Asking) -> str:
+    """Who checks the pairs, in words."""
+    if not asking.judge_version:
+        return asking.judge
+    version = judge_of(project, asking.judge_version)
+    return f"{version} ({version.model_ref})"
 
 
 def steps_of(found: DocumentSet, asking: Asking) -> list[dict[str, Any]]:
@@ -110,7 +140,10 @@ def steps_of(found: DocumentSet, asking: Asking) -> list[dict[str, Any]]:
     }
     steps = [{"name": SPLIT, "kind": SPLIT, "settings": split}] if asking.by_topic else []
     steps.append({"name": GENERATE, "kind": GENERATE, "settings": generate})
-    if asking.judge:
+    if asking.judge_version:
+        judged = {"judge": asking.judge_version}
+        steps.append({"name": SUPPORT, "kind": SUPPORT, "settings": judged})
+    elif asking.judge:
         steps.append({"name": SUPPORT, "kind": SUPPORT, "settings": {"model": asking.judge}})
     return steps
 
@@ -152,6 +185,7 @@ def tried(found: DocumentSet, asking: Asking, number: int = 1) -> Mapping[str, A
         InvalidInput, NothingToAsk: as `start_pairs`.
         ModelRefused, UnknownModel: the teacher cannot be asked.
     """
+    asking = resolved(found.project, asking)
     steps_of(found, asking)
     name, chunk = first_chunk(found, number)
     columns = row_of(name, number, chunk)

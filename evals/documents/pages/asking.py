@@ -14,10 +14,13 @@ from evals.documents.finding import set_in
 from evals.documents.forms import AskingForm
 from evals.documents.making.starting import priced, start_pairs, tried
 from evals.documents.models import DocumentSet
+from prompts.models import Prompt
 from workbench.core.access import ProjectRequest, project_page
 from workbench.core.errors import DomainError
 from workbench.core.models import Role
 from workbench.providers.refs import known_refs
+
+MOST_PROMPTS = 200
 
 
 @require_http_methods(["GET", "POST"])
@@ -27,8 +30,8 @@ def ask(request: ProjectRequest, set_id: UUID) -> HttpResponse:
     found = set_in(request.project, set_id)
     if request.method == "GET":
         asked = FORMS.get(request.GET.get("form", ""), AS_TEXT)
-        return _page(request, found, AskingForm(initial={"user": asked}))
-    form = AskingForm(request.POST)
+        return _page(request, found, AskingForm(request.project, initial={"user": asked}))
+    form = AskingForm(request.project, request.POST)
     context: dict[str, Any] = {}
     if form.is_valid():
         try:
@@ -47,7 +50,7 @@ def ask(request: ProjectRequest, set_id: UUID) -> HttpResponse:
 @project_page(Role.EDITOR)
 def price(request: ProjectRequest, set_id: UUID) -> HttpResponse:
     """What the run would cost, as a part of the page."""
-    form = AskingForm(request.POST)
+    form = AskingForm(request.project, request.POST)
     context: dict[str, Any] = {}
     if form.is_valid():
         try:
@@ -66,6 +69,7 @@ def _page(
         "tab": "ask",
         "refs": known_refs(request.project),
         "variables": VARIABLES,
+        "prompts": Prompt.objects.in_project(request.project).by_name()[:MOST_PROMPTS],
         **more,
     }
     return render(request, "documents/ask.html", context, status=status)

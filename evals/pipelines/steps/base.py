@@ -160,5 +160,5 @@ class StepKind:
 
 __all__ = [
     "Asker", "BadStep", "CallFailed", "CellFailed", "Given", "NeedsPerson", "Outcome", "Place",
-    "Question", "Ready", "Settings", "StepKind",
+    "Question", "Ready", "Settings", "StepKind", "Work",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from evals.documents.making.gathering import gather
 from evals.documents.making.reading import standing_of
 from evals.documents.making.starting import Asking, NothingToAsk, priced, start_pairs, tried
 from evals.documents.models import DocumentSet, Making, Pair
+from evals.judges.presets import FAITHFULNESS
 from evals.pipelines.models import Row
 from requests_log.datasets.actions import create_dataset, freeze_version
 from requests_log.datasets.models import Example
@@ -26,7 +27,9 @@ from tests.curate.test_log_pages import text_of
 from tests.evals.answering import Provider
 from tests.evals.documents.factories import make_documents
 from tests.evals.factories import NOON, make_connection
+from tests.evals.judges.factories import make_judge, said
 from tests.loading.documents import pdf_document, word_document
+from tests.prompts.factories import make_prompt
 from workbench.core.errors import InvalidInput
 from workbench.core.queue import perform
 
@@ -191,6 +194,7 @@ def test_what_a_person_decides_outlives_gathering_again(
     assert not making.pairs.kept().filter(pk=kept.pk).exists()
     changed = making.pairs.get(pk=moon.pk)
     assert (changed.question, changed.is_kept) == ("Who?", True)
+    assert (changed.verdict, changed.reason) == ("edited", "")
     assert "moon base" in changed.first_question
     with pytest.raises(InvalidInput, match="needs a question and an answer"):
         deciding.change(moon, question=" ", answer="x", by=cast.bob, at=NOON)
@@ -225,6 +229,67 @@ def test_the_price_counts_every_pair_for_the_judge(
     writing, judging = told.steps
     assert writing.calls == told.rows
     assert judging.calls == 3 * told.rows
+
+
+def test_a_judge_of_the_project_checks_pairs_by_its_own_rubric(
+    documents: DocumentSet, models: Provider, cast: Cast
+) -> None:
+    version = make_judge(
+        cast.project, "faithful", ref="local/strict", settings=FAITHFULNESS.settings
+    )
+    models.rules["strict"] = lambda asked: said("1" if "moon base" in asked else "5", "Because.")
+    asking = Asking("local/teacher", count=3, judge_version=str(version.pk))
+
+    making = made(documents, asking)
+    moon = making.pairs.filter(verdict="unsupported").in_order()[0]
+    told = priced(documents, asking)
+
+    assert making.judge == "faithful v1 (local/strict)"
+    assert making.pairs.filter(verdict="unsupported").count() == told.rows
+    assert ("moon base" in moon.question, moon.reason) == (True, "1: Because.")
+    assert told.cells_reused > 0
+    assert (told.cells_asked, told.steps[1].calls) == (0, 0)  # the same is asked by the same words
+    with pytest.raises(InvalidInput, match="no such judge"):
+        start_pairs(documents, asking=Asking("local/teacher", judge_version="x"), by=None)
+
+
+def test_a_prompt_of_the_registry_asks_for_pairs(
+    documents: DocumentSet, models: Provider, cast: Cast
+) -> None:
+    body = [
+        {"role": "system", "content": "Be exact."},
+        {"role": "user", "content": 'Pairs of:\n"""\n{{chunk}}\n"""'},
+    ]
+    make_prompt(cast.project, "notes/pairs", body)
+    make_prompt(cast.project, "notes/blind", "Ask {{something}}")
+    models.bodies.clear()
+
+    making = made(documents, Asking("local/teacher", prompt="notes/pairs", count=3))
+
+    assert making.settings["prompt"] == "notes/pairs:1"
+    asked = models.bodies[0]["messages"]
+    assert asked[0]["content"] == "Be exact."
+    assert asked[1]["content"].startswith("Pairs of:")
+    with pytest.raises(InvalidInput, match=r"asks for \{\{something\}\}"):
+        start_pairs(documents, asking=Asking("local/teacher", prompt="notes/blind"), by=None)
+
+
+def test_the_price_of_a_split_by_topic_counts_the_chunks_that_come_of_it(
+    cast: Cast, models: Provider
+) -> None:
+    text = "\n\n".join(f"Line {n} tells of dogs and of their day. " * 6 for n in range(12))
+    found = change_cutting(
+        make_documents(cast.project, ("a.txt", text.encode())), cutting=Cutting(100, 150, 0)
+    )
+
+    plain = priced(found, Asking("local/teacher", "local/judge", count=3))
+    split = priced(found, Asking("local/teacher", "local/judge", count=3, by_topic=True))
+
+    writing, judging = plain.steps
+    sections, parts, pairs = split.steps
+    assert (sections.calls, judging.calls) == (split.rows, 3 * writing.calls)
+    assert abs(parts.calls - writing.calls) <= split.rows
+    assert pairs.calls == 3 * parts.calls
 
 
 def test_what_makes_no_sense_is_refused(

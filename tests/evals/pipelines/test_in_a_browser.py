@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,14 @@ from tests.browsers import PATIENCE
 from tests.conftest import Cast
 from tests.evals.answering import Provider
 from tests.evals.factories import make_connection
-from tests.evals.pipelines.factories import perform_run
+from tests.evals.pipelines.factories import (
+    TEACH,
+    make_pipeline,
+    make_run,
+    numbered,
+    perform_run,
+    step,
+)
 from tests.journeys.browsing import CHROMIUM, Watch, browser, settled
 from workbench.core.models import Job
 from workbench.core.queue import perform
@@ -100,17 +108,70 @@ def test_the_whole_way_from_a_file_to_examples(
     assert made == ["teacher"] * 3
 
 
+def test_the_table_fills_by_itself_and_people_decide_by_keys(
+    page: Page, live_server: LiveServer, cast: Cast, provider: Provider
+) -> None:
+    gate = threading.Event()
+    provider.rules["good"] = lambda question: _after(gate, question)
+    run = _worker(lambda: _with_people(cast, provider))
+    place = f"{live_server}/p/{cast.project.slug}/evals/pipelines/runs/{run.pk}/"
+    page.goto(place)
+    settled(page)
+
+    with ThreadPoolExecutor(1) as worker:
+        doing = worker.submit(_closing, lambda: perform_run(run))
+        expect(page.locator("#row-0")).to_contain_text("Answer 0")
+        expect(page.locator("#row-2 .skeleton").first).to_be_attached()
+        gate.set()
+        expect(page.locator("#run-state")).to_contain_text("Waiting for people")
+        doing.result()
+    expect(page.locator("#row-2")).to_contain_text("with a person")
+
+    page.keyboard.press("p")
+    answer = page.get_by_label("The answer")
+    expect(answer).to_have_value("Answer 0")
+    page.keyboard.press("a")
+    expect(answer).to_have_value("Answer 1")
+    page.keyboard.press("e")
+    expect(answer).to_be_focused()
+    answer.fill("Changed")
+    page.keyboard.press("Escape")
+    page.keyboard.press("w")
+    expect(answer).to_have_value("Answer 2")
+    page.keyboard.press("r")
+    expect(page.get_by_text("Every row is decided")).to_be_visible()
+
+    page.get_by_role("link", name="Open the run").click()
+    expect(page.locator("#row-1")).to_contain_text("Changed")
+    page.locator("#row-0").get_by_role("link", name="Answer 0").first.click()
+    expect(page.locator("#inspector")).to_contain_text("Question 0?")
+    expect(page.locator("#run-state")).to_contain_text("Done")
+
+
+def _with_people(cast: Cast, provider: Provider) -> Run:
+    make_connection(cast.project, provider.url)
+    look = step("human", "looked", answer="teacher")
+    return make_run(make_pipeline(cast.project, TEACH, look), numbered(3))
+
+
+def _after(gate: threading.Event, question: str) -> str | tuple[int, str]:
+    """The first row is answered at once, the others when the page was looked at."""
+    if question != "Question 0?" and not gate.is_set():
+        return 503, "Not yet."
+    return question.replace("Question", "Answer").rstrip("?")
+
+
+def _closing(do: Callable[[], T]) -> T:
+    try:
+        return do()
+    finally:
+        connections.close_all()
+
+
 def _worker(do: Callable[[], T]) -> T:
     """Do it in a thread of its own: the browser holds this one's event loop."""
-
-    def doing() -> T:
-        try:
-            return do()
-        finally:
-            connections.close_all()
-
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(doing).result()
+        return pool.submit(_closing, do).result()
 
 
 def _newest() -> Run:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from datetime import UTC, datetime
+from decimal import Decimal
 from html import unescape
 from typing import Any
 from uuid import uuid4
@@ -10,14 +13,26 @@ from uuid import uuid4
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
-from evals.pipelines.actions import change_pipeline
+from evals.pipelines import sources
+from evals.pipelines.actions import Source, change_pipeline
 from evals.pipelines.models import Cell, Pipeline, Row, Run
 from requests_log.datasets.models import Dataset, Example
+from requests_log.models import Correction, LoggedScore, Price
+from requests_log.selection import Selection
 from tests.conftest import Cast
+from tests.curate.factories import make_requests
 from tests.evals.answering import Provider
 from tests.evals.factories import HOSTILE, make_connection, make_version
-from tests.evals.pipelines.factories import TEACH, make_pipeline, make_run, perform_run, step
+from tests.evals.pipelines.factories import (
+    TEACH,
+    make_pipeline,
+    make_run,
+    numbered,
+    perform_run,
+    step,
+)
 from workbench.core.models import Job
 from workbench.core.queue import perform
 
@@ -410,6 +425,84 @@ def test_examples_are_made_of_what_was_sent_and_answered(
     made = Example.objects.filter(dataset=Dataset.objects.get()).select_related("content")
     assert {one.provenance for one in made} == {"teacher"}
     assert sorted(one.content.question for one in made) == [f"Question {n}?" for n in range(6)]
+
+
+def made_of(alice: Client, cast: Cast, run: Run, **form: str) -> dict[str, int]:
+    """What became of the rows when the form was sent."""
+    alice.post(place(cast, f"runs/{run.pk}/examples/"), {"question": "", "name": "", **form})
+    job = Job.objects.filter(kind="pipelines.make_results").latest("pk")
+    perform(job.pk, holder="test")
+    return dict(Job.objects.get(pk=job.pk).result or {})
+
+
+def test_logged_calls_are_corrected_and_scored_by_what_was_found(
+    alice: Client, cast: Cast, provider: Provider
+) -> None:
+    make_connection(cast.project, provider.url)
+    logged = make_requests(cast.project, 3)
+    asked = step("prompt", "teacher", model="local/good", template="Question {{answer}}?")
+    pipeline = make_pipeline(cast.project, asked, step("grade", "alike", answer="teacher"))
+    source = Source(sources.of_requests(Selection(at=timezone.now())))
+    run = perform_run(make_run(pipeline, source=source))
+
+    corrected = made_of(alice, cast, run, to="corrections", answer="teacher")
+    again = made_of(alice, cast, run, to="corrections", answer="teacher")
+    scored = made_of(alice, cast, run, to="scores", answer="alike", name="alike")
+
+    assert (corrected, again, scored) == ({"corrected": 3}, {"unchanged": 3}, {"scored": 3})
+    words = Correction.objects.filter(project=cast.project)
+    assert {one.request_id for one in words} == {one.pk for one in logged}
+    assert set(LoggedScore.objects.values_list("name", "number")) == {("alike", 0.0)}
+
+
+def test_the_best_and_the_worst_become_a_preference_pair_with_tags(
+    alice: Client, cast: Cast, provider: Provider
+) -> None:
+    make_connection(cast.project, provider.url)
+    said = itertools.cycle(["Answer 0", "No idea"])
+    provider.rules["good"] = lambda _: next(said)
+    samples = step("sample", "tries", model="local/good", template="Question {{n}}?", samples=2)
+    best = step("best_of", "pick", samples="tries", grader="exact")
+    run = perform_run(make_run(make_pipeline(cast.project, samples, best), numbered(1)))
+    form = {"to": "pairs", "answer": "pick", "name": "Taught", "tags": "n:{{n}}, batch:7"}
+
+    page = text_of(alice.get(place(cast, f"runs/{run.pk}/examples/")))
+    wrong = alice.post(
+        place(cast, f"runs/{run.pk}/examples/"), form | {"question": "", "tags": "a:{{land}}"}
+    )
+    added = made_of(alice, cast, run, **form)
+
+    assert '<option value="pairs" selected>' in page
+    assert "takes “land”, which no step or column is called" in text_of(wrong)
+    assert added == {"added": 1}
+    made = Example.objects.select_related("content").get()
+    assert made.content.body["messages"][-1]["content"] == "Answer 0"
+    assert made.content.body["rejected"]["content"] == "No idea"
+    assert made.tags == {"n": "0", "batch": "7"}
+
+
+def test_a_budget_is_raised_on_the_page_and_the_run_goes_on(
+    alice: Client, cast: Cast, provider: Provider
+) -> None:
+    make_connection(cast.project, provider.url)
+    Price.objects.create(
+        project=cast.project, provider="local", model="good", input=100, cached=100, output=100,
+        valid_from=datetime(2020, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    provider.usage = {"prompt_tokens": 1000, "completion_tokens": 0}  # 10 cents
+    teach = step("prompt", "t", **TEACH["settings"], parameters={"max_tokens": 1000})
+    run = perform_run(
+        make_run(make_pipeline(cast.project, teach), numbered(12), budget=Decimal("0.40"))
+    )
+
+    stopped = text_of(alice.get(place(cast, f"runs/{run.pk}/")))
+    refused = alice.post(place(cast, f"runs/{run.pk}/resume/"), {"budget": "much"}, follow=True)
+    alice.post(place(cast, f"runs/{run.pk}/resume/"), {"budget": "50"})
+    done = perform_run(Run.objects.get())
+
+    assert "Raise and resume" in stopped
+    assert "give dollars" in text_of(refused)
+    assert (done.state, done.budget, len(provider.asked)) == ("done", Decimal(50), 12)
 
 
 @pytest.mark.parametrize(
