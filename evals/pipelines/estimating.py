@@ -141,20 +141,17 @@ def _step(
     problems: Mapping[str, str],
 ) -> StepEstimate:
     name = one.step.name
-    cells = {
-        "cells_asked": round(seen.cells_asked * share),
-        "cells_reused": round(seen.cells_reused * share),
-    }
+    cells = (round(seen.cells_asked * share), round(seen.cells_reused * share))
     why = next((problems[ref] for ref in one.ready.models if ref in problems), "")
     if why:
-        return StepEstimate(name, cost=None, problem=f"Step “{name}”: {why}", **cells)
+        return StepEstimate(name, 0, 0, 0, None, f"Step “{name}”: {why}", *cells)
     calls, tokens_in, tokens_out, cost = _summed(project, seen.asked, endpoints)
     used = {ref: endpoints[ref] for ref in one.ready.models}
     unpriced = "" if cost is not None else _unpriced(name, used)
     return StepEstimate(
         name, round(calls * share), round(tokens_in * share), round(tokens_out * share),
         None if cost is None else (cost * Decimal(share)).quantize(Decimal("0.000001")), unpriced,
-        has_batches=bool(used) and all(endpoint.batches for endpoint in used.values()), **cells,
+        *cells, has_batches=bool(used) and all(endpoint.batches for endpoint in used.values()),
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from evals.pipelines.reading import (
     totals,
 )
 from evals.pipelines.steps.grading import text_of
+from evals.pipelines.steps.humans import HUMAN
 from evals.pipelines.steps.registry import STEPS
 from workbench.core.errors import NotFound
 
@@ -276,7 +277,12 @@ class RunReading:
         """What of the table can be shown: value, label, how many rows."""
         rows = self.totals.rows
         everything = [("", "All", sum(rows.values()))]
-        return everything + [(s.value, str(s.label), rows[s.value]) for s in Row.State]
+        states = [one for one in Row.State if one != Row.State.ASKED or self._has_people]
+        return everything + [(one.value, str(one.label), rows[one.value]) for one in states]
+
+    @property
+    def _has_people(self) -> bool:
+        return any(step["kind"] == HUMAN.name for step in self.run.definition.steps)
 
     @property
     def can_resume(self) -> bool:
