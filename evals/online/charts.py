@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from evals.online.models import Measurement
 from evals.stats import Interval, counted_interval
 
 MOST_POINTS = 60
+LEAST_SHOWN = timedelta(minutes=15)
+MILLISECOND = timedelta(milliseconds=1)
 
 
 def points(measurements: Sequence[Measurement]) -> list[tuple[datetime, Interval]]:
@@ -54,7 +56,7 @@ def score_figure(measurements: Sequence[Measurement], below: float | None) -> di
     return {
         "data": [line, *([bound] if below is not None and times else [])],
         "layout": {
-            "xaxis": {"type": "date"},
+            "xaxis": {"type": "date", "range": _time_shown(measurements)},
             "yaxis": {"title": "mean score", "range": [-4, 104], "ticksuffix": " %"},
             "showlegend": False,
         },
@@ -62,26 +64,36 @@ def score_figure(measurements: Sequence[Measurement], below: float | None) -> di
 
 
 def traffic_figure(measurements: Sequence[Measurement]) -> dict[str, Any]:
-    """Calls and failed calls over time, as bars."""
+    """Calls and failed calls over time; a bar is as wide as the time that it counts."""
     size = -(-len(measurements) // MOST_POINTS) or 1
     runs = [measurements[start : start + size] for start in range(0, len(measurements), size)]
     times = [run[-1].until.isoformat() for run in runs]
+    widths = [(run[-1].until - run[0].since) / MILLISECOND for run in runs]
+    bars = {"type": "bar", "x": times, "width": widths, "offset": [-width for width in widths]}
     fine = [sum(one.calls - one.errors for one in run) for run in runs]
     failed = [sum(one.errors for one in run) for run in runs]
     return {
         "data": [
-            {"type": "bar", "name": "answered", "x": times, "y": fine,
-             "marker": {"color": "--accent"}},
-            {"type": "bar", "name": "failed", "x": times, "y": failed,
-             "marker": {"color": "--bad"}},
+            {**bars, "name": "answered", "y": fine, "marker": {"color": "--accent"}},
+            {**bars, "name": "failed", "y": failed, "marker": {"color": "--bad"}},
         ],
         "layout": {
             "barmode": "stack",
-            "xaxis": {"type": "date"},
+            "xaxis": {"type": "date", "range": _time_shown(measurements)},
             "yaxis": {"title": "calls", "rangemode": "tozero"},
-            "bargap": 0.1,
         },
     }  # fmt: skip
+
+
+def _time_shown(measurements: Sequence[Measurement]) -> list[str]:
+    """From where to where the time goes: all that was measured, and never so little that its
+    ticks are parts of a second."""
+    if not measurements:
+        return []
+    until = measurements[-1].until
+    since = min(measurements[0].since, until - LEAST_SHOWN)
+    margin = (until - since) * 0.02
+    return [(since - margin).isoformat(), (until + margin).isoformat()]
 
 
 def _joined(run: Sequence[Measurement]) -> dict[float, int]:

@@ -1,5 +1,7 @@
 // Small behaviours of every page: theme, toasts, copying, dialogs, menus, closing the inspector.
 
+import { openDialog, refuse } from "./dialogs.js";
+
 const TOAST_MS = 6000;
 const UNDO_MS = 20000; // a toast that offers to undo something is worth more time
 const TONES = { success: "good", warning: "warn", error: "bad", info: "live" };
@@ -43,6 +45,8 @@ function leaveInTime(toast) {
 function toast({ text, level = "info" }) {
   const region = document.getElementById("toasts");
   if (!region || !text) return;
+  const dialog = document.querySelector("dialog[open]:modal:has(form .dialog__body)");
+  if (dialog && level === "error") return refuse(dialog, text);
   const made = element("div", `toast toast--${TONES[level] ?? level}`, "");
   made.setAttribute("role", level === "error" ? "alert" : "status");
   const dismiss = element("button", "button button--quiet button--icon button--small", "×");
@@ -87,21 +91,23 @@ async function copy(button) {
   announce("Copied");
 }
 
+// The address says what lies open; a page that is loaded again shows no more than was there.
+function forgetOpen() {
+  const address = new URL(location.href);
+  if (!address.searchParams.has("open")) return;
+  address.searchParams.delete("open");
+  history.replaceState(history.state, "", address);
+}
+
 export function closeInspector() {
   const inspector = document.getElementById("inspector");
   if (!inspector?.firstElementChild) return false;
   inspector.replaceChildren();
   document.querySelectorAll("[data-row].is-open").forEach((row) => row.classList.remove("is-open"));
   document.querySelector("[data-row].is-current")?.focus({ preventScroll: true });
+  forgetOpen();
   document.body.dispatchEvent(new CustomEvent("inspectorclose"));
   return true;
-}
-
-// The first control of the dialog's body, not its close button, gets the focus.
-function openDialog(button) {
-  const dialog = document.getElementById(button.dataset.dialog);
-  dialog?.showModal();
-  dialog?.querySelector("[autofocus], .dialog__body :is(input:not([type=hidden]), select, textarea), .dialog__foot .button--primary")?.focus();
 }
 
 const CLICKS = {
@@ -143,15 +149,17 @@ function sendOnce(event) {
 document.addEventListener("submit", sendOnce);
 addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent));
 
+const FAILED = {
+  403: "The server refused this. Reload the page and try again; if it stays, ask an owner of the project.",
+  404: "This is not there any more: somebody has deleted it, perhaps you in another tab. Reload the page to see what is.",
+};
+
 document.body.addEventListener("toast", (event) => toast(event.detail));
 document.body.addEventListener("announce", (event) => announce(event.detail.text));
 document.body.addEventListener("htmx:responseError", (event) => {
   if (event.detail.xhr.getResponseHeader("HX-Trigger")) return;
   const { status } = event.detail.xhr;
-  const text = status === 403
-    ? "The server refused this. Reload the page and try again; if it stays, ask an owner of the project."
-    : `The server answered with an error (${status}). Nothing was changed; try again.`;
-  toast({ text, level: "error" });
+  toast({ text: FAILED[status] ?? `The server answered with an error (${status}). Nothing was changed; try again.`, level: "error" });
 });
 
 let away = false;
