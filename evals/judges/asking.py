@@ -134,7 +134,7 @@ async def _sampled(
         except ModelRefused as refusal:
             return Sample(raw, error=f"The judge did not answer. {refusal.sentence}"), None, spent
         spent = spent.plus(answer)
-        raw = _text(answer.message)[:LONGEST_RAW]
+        raw = text_of_message(answer.message)[:LONGEST_RAW]
         try:
             reply = read_reply(raw, settings.scale, graded=graded)
         except Unreadable as unreadable:
@@ -158,19 +158,20 @@ async def _asked(
         try:
             return await caller.ask(messages, **held)
         except ModelRefused as refusal:
-            if not _is_about_format(refusal):
+            if not is_about_format(refusal):
                 raise
             _without_format.add(caller)
     return await caller.ask(messages, **settings.parameters)
 
 
-def _is_about_format(refusal: ModelRefused) -> bool:
+def is_about_format(refusal: ModelRefused) -> bool:
     """Whether the server's words are about the schema it was sent."""
     said = refusal.sentence.lower()
     return any(word in said for word in ("response_format", "json_schema", "schema", "structured"))
 
 
-def _text(message: Mapping[str, Any]) -> str:
+def text_of_message(message: Mapping[str, Any]) -> str:
+    """What a model said, whether in one text or in parts."""
     content = message.get("content")
     if isinstance(content, list):
         parts = [part.get("text", "") for part in content if isinstance(part, Mapping)]

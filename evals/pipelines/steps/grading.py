@@ -55,7 +55,7 @@ class Grading:
         wanted = given.variables.get(expected)
         answered = Answered(
             text_of(answer), text_of(wanted), message_of(answer), message_of(wanted),
-            question=_question(given),
+            question=question_of(given),
         )  # fmt: skip
         try:
             if self.is_slow:
@@ -79,7 +79,7 @@ def grading_of(settings: Settings) -> Grading:
     return Grading(grade, grader.is_slow)
 
 
-def _question(given: Given) -> str:
+def question_of(given: Given) -> str:
     """What was asked: the column “question”, or the last thing the user says."""
     if "question" in given.columns:
         return text_of(given.columns["question"])

@@ -9,11 +9,12 @@ from evals.pipelines.steps.choosing import BEST_OF
 from evals.pipelines.steps.filtering import FILTER
 from evals.pipelines.steps.grading import GRADE
 from evals.pipelines.steps.humans import HUMAN
+from evals.pipelines.steps.judging import JUDGE
 from evals.pipelines.steps.prompting import PROMPT, SAMPLE
 from evals.pipelines.steps.transforming import TRANSFORM
 
 STEPS: dict[str, StepKind] = {
-    one.name: one for one in (PROMPT, SAMPLE, BEST_OF, GRADE, FILTER, TRANSFORM, HUMAN)
+    one.name: one for one in (PROMPT, SAMPLE, BEST_OF, GRADE, JUDGE, FILTER, TRANSFORM, HUMAN)
 }
 
 
