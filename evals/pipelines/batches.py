@@ -123,7 +123,8 @@ def _wait_until_it_would_appear(batch: Batch) -> None:
 
 
 def _submit(batch: Batch, endpoint: Endpoint) -> None:
-    lines = [_line(*one) for one in batch.calls.order_by("pk").values_list("pk", "request")]
+    asked = batch.calls.order_by("pk").values_list("pk", "request")
+    lines = [_line(pk, bytes(request)) for pk, request in asked]
     file = with_api(endpoint, lambda api: api.upload(lines, name=f"{batch.pk}.jsonl"))
     batch.file_id, batch.state, batch.submitted_at = file, Batch.State.SUBMITTING, timezone.now()
     batch.save(update_fields=["file_id", "state", "submitted_at"])
@@ -150,7 +151,7 @@ def _note_created(batch: Batch, remote: RemoteBatch) -> None:
 def _line(call_id: UUID, request: bytes) -> bytes:
     """A call as a line of the file: our name for it, and its body as it is."""
     head = f'{{"custom_id":"{call_id}","method":"POST","url":"{CHAT_URL}","body":'
-    return head.encode() + bytes(request) + b"}"
+    return head.encode() + request + b"}"
 
 
 def with_api(endpoint: Endpoint, work: Callable[[BatchApi], Awaitable[T]]) -> T:

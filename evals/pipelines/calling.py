@@ -166,7 +166,9 @@ class BatchTold:
 class Batching(Protocol):
     """Collects calls of models that are asked in batches; both methods in a transaction."""
 
-    refs: Collection[str]
+    @property
+    def refs(self) -> Collection[str]:
+        """The models it is for."""
 
     def told_of(self, waiting: Sequence[Waiting]) -> Mapping[UUID, BatchTold]:
         """By line; nothing of calls that go out by themselves."""

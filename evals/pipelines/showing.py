@@ -213,7 +213,9 @@ class RunReading:
 
     @property
     def calls_note(self) -> str:
-        told = [f"{self.retries:,} failed"] if self.retries else []
+        failed = self.totals.calls["failed"]
+        told = [f"{failed:,} failed"] if failed else []
+        told += [f"{self.in_doubt:,} in doubt"] if self.in_doubt else []
         told += [f"{self.reused:,} paid before"] if self.reused else []
         return ", ".join(told) or "none failed"
 
@@ -238,11 +240,6 @@ class RunReading:
     @property
     def calls(self) -> int:
         return sum(self.totals.calls.values())
-
-    @property
-    def retries(self) -> int:
-        """Calls that failed or whose outcome is not known."""
-        return self.totals.calls["failed"] + self.totals.calls["unknown"]
 
     @property
     def in_doubt(self) -> int:

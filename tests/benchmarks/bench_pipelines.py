@@ -67,18 +67,39 @@ def many_cells(cells: int, _: int) -> Figures:
         began, processor = time.perf_counter(), time.process_time()
         _do(run, memory)
         took, processor = time.perf_counter() - began, time.process_time() - processor
+    shared = _shared(min(cells, 10_000))
     places = range(0, cells - 1, max(1, cells // 100))
     tables = [_milliseconds(partial(table_page, run, after=at, size=50)) for at in places]
     pages = _pages(run, places)
     tenth, end = memory[len(memory) // 10], memory[-1]
     return [
         figure("cells a second", [cells / took], f"of {cells:,}"),
+        figure("with limits that are shared / without", [shared], "cells a second", target=0.95),
         figure("processor time a cell", [processor / cells * 1000], "ms"),
         figure("memory at a tenth of the run", [tenth], "MiB"),
         figure("memory at the end / at a tenth", [end / tenth], "", target=1.1),
         figure("rows and cells of the table, p95", [_p95(tables)], "ms", target=200),
         figure("the run's page as it is sent, p95", [_p95(pages)], "ms", target=200),
     ]
+
+
+def _shared(cells: int) -> float:
+    """Cells a second where a high limit is shared between workers, over those without a limit."""
+    from tests.evals.pipelines.faulty import FaultyProcess
+    from workbench.providers import sharing
+    from workbench.providers.limits import MOST_A_MINUTE, NO_LIMITS, Limits
+
+    speeds: dict[bool, list[float]] = {True: [], False: []}
+    for is_shared in (False, True, True, False):
+        limits = Limits(MOST_A_MINUTE, MOST_A_MINUTE, 32) if is_shared else NO_LIMITS
+        sharing.turn_on(is_on=is_shared)
+        with FaultyProcess() as provider:
+            run = _run(provider.url, cells, limits=limits)
+            began = time.perf_counter()
+            _do(run, [])
+            speeds[is_shared].append(cells / (time.perf_counter() - began))
+    sharing.turn_on(is_on=False)
+    return statistics.mean(speeds[True]) / statistics.mean(speeds[False])
 
 
 def many_faults(cells: int, seed: int) -> Figures:
@@ -157,13 +178,13 @@ def _lines_by_question(run: Any, *states: str) -> Counter[str]:
     return Counter(json.loads(bytes(one))["messages"][-1]["content"] for one in bodies)
 
 
-def _run(url: str, cells: int, **settings: Any) -> Any:
+def _run(url: str, cells: int, *, limits: Any = None, **settings: Any) -> Any:
     from tests.evals.factories import make_connection
     from tests.evals.pipelines.factories import make_pipeline, make_run, step
     from tests.factories import make_project
 
     project = make_project(name=f"Bench {cells} {time.time()}")
-    make_connection(project, url)
+    make_connection(project, url, **({"limits": limits} if limits else {}))
     asked = {"model": "local/any", "template": "Question {{n}}?", **settings}
     pipeline = make_pipeline(project, step("prompt", "ask", **asked))
     run = make_run(pipeline, [{"n": 0}])

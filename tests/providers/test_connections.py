@@ -257,8 +257,9 @@ def test_no_limits_are_none(cast: Cast) -> None:
 @pytest.mark.parametrize("field", ["requests_per_minute", "tokens_per_minute", "at_once"])
 def test_a_limit_of_none_at_all_is_refused_everywhere(cast: Cast, field: str) -> None:
     connection = make_connection(cast.project)
+    none: dict[str, Any] = {field: 0}
 
     with pytest.raises(InvalidInput, match="or empty for no limit"):
-        make_connection(cast.project, connection=connection, limits=Limits(**{field: 0}))
+        make_connection(cast.project, connection=connection, limits=Limits(**none))
     with pytest.raises(IntegrityError), transaction.atomic():
         Connection.objects.filter(pk=connection.pk).update(**{field: 0})

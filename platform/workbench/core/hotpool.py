@@ -26,7 +26,7 @@ def conninfo() -> str:
 
 async def open_pool() -> Pool:
     """A pool for one process's event loop; it reconnects by itself when Postgres was away."""
-    info = await asyncio.to_thread(_conninfo_once)
+    info = await asyncio.to_thread(conninfo_once)
     pool: Pool = AsyncConnectionPool(
         info,
         min_size=1,
@@ -61,7 +61,7 @@ def _has_something_to_read(socket: int) -> bool:
     return bool(poll.poll(0))
 
 
-def _conninfo_once() -> str:
+def conninfo_once() -> str:
     """The same from a thread that will not come back for its connection."""
     try:
         return conninfo()

@@ -115,3 +115,37 @@ class Connection(models.Model):
     @property
     def has_credential(self) -> bool:
         return self.sealed_credential is not None
+
+
+class Grant(models.Model):
+    """Permits for calls that a process of ours took of an account's limits at one moment.
+
+    `account` stands for an address with its key (see `sharing`, which reads and writes these)."""
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.CharField(max_length=64)
+    granted_at = models.DateTimeField()
+    requests = models.FloatField()
+    tokens = models.FloatField()
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "granted_at"], name="grants_of_account")]
+
+    def __str__(self) -> str:
+        return f"{self.requests:g} calls at {self.granted_at}"
+
+
+class Caller(models.Model):
+    """A process of ours that calls an account, and how many calls at once are its part."""
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.CharField(max_length=64)
+    holder = models.CharField(max_length=36)
+    slots = models.PositiveIntegerField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint("account", "holder", name="caller_once")]
+
+    def __str__(self) -> str:
+        return f"{self.holder}: {self.slots}"

@@ -14,12 +14,13 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from workbench.core.perloop import PerLoop
 from workbench.providers.advertised import Advertised, requests_left, tokens_left
 from workbench.providers.refs import Endpoint
+from workbench.providers.sharing import Limit, Share, share_of
 
 AT_ONCE = 32
 MINUTE = 60.0
@@ -44,6 +45,7 @@ class Pass:
     headers: Mapping[str, str] = field(default_factory=dict)
     retry_after: float | None = None
     answered: bool = False
+    share: Share | None = None
 
 
 class Fixed:
@@ -154,6 +156,7 @@ class Throttle:
         self._pause_until = -FOREVER
         self._requests, self._tokens = Learned(clock), Learned(clock)
         self._fixed: tuple[Fixed | None, Fixed | None] = (None, None)
+        self.share: Share | None = None
         self.configure(at_once, requests_per_minute, tokens_per_minute)
 
     def configure(self, at_once: int | None, requests: int | None, tokens: int | None) -> None:
@@ -177,13 +180,38 @@ class Throttle:
     async def _enter(self, tokens: float) -> Pass:
         async with self._door():
             while True:
-                sleeper = asyncio.get_running_loop().create_future()
                 with self._lock:
                     wait = self._wait(tokens)
-                    if wait <= 0:
+                    if wait <= 0 and self.share is None:
                         return self._take(tokens)
-                    self._sleepers.append((asyncio.get_running_loop(), sleeper))
-                await asyncio.wait([sleeper], timeout=None if wait == FOREVER else wait)
+                    sleeper = self._sleeper() if wait > 0 else None
+                if sleeper is not None:
+                    await asyncio.wait([sleeper], timeout=None if wait == FOREVER else wait)
+                elif passed := await self._shared(tokens):
+                    return passed
+
+    def _sleeper(self) -> asyncio.Future[None]:
+        """Is done when a call is over; for who holds the lock."""
+        loop = asyncio.get_running_loop()
+        sleeper: asyncio.Future[None] = loop.create_future()
+        self._sleepers.append((loop, sleeper))
+        return sleeper
+
+    async def _shared(self, tokens: float) -> Pass | None:
+        """A pass within what all our processes may take together; None after a wait for it."""
+        share = self.share
+        wait = await share.take(tokens) if share else 0.0
+        if wait > 0:
+            with self._lock:
+                sleeper = self._sleeper()
+            await asyncio.wait([sleeper], timeout=wait)
+            return None
+        with self._lock:
+            if self._wait(tokens) <= 0:
+                return replace(self._take(tokens), share=share)
+        if share is not None:
+            share.leave()
+        return None
 
     def _door(self) -> asyncio.Lock:
         """Who is first in the running loop waits in it; the rest queue up in front of it."""
@@ -216,6 +244,8 @@ class Throttle:
         return passed
 
     def _leave(self, passed: Pass) -> None:
+        if passed.share is not None:
+            passed.share.leave()
         now = datetime.now(UTC)
         told = requests_left(passed.headers, now=now), tokens_left(passed.headers, now=now)
         with self._lock:
@@ -247,7 +277,9 @@ def throttle_of(endpoint: Endpoint) -> Throttle:
     account = hashlib.sha256(f"{endpoint.base_url}\n{endpoint.api_key}".encode()).hexdigest()
     with _lock:
         found = _throttles.setdefault(account, Throttle())
-    found.configure(endpoint.at_once, endpoint.requests_per_minute, endpoint.tokens_per_minute)
+    limits = endpoint.at_once, endpoint.requests_per_minute, endpoint.tokens_per_minute
+    found.configure(*limits)
+    found.share = share_of(account, Limit(*limits))
     return found
 
 

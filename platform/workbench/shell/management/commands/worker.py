@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from requests_log.digest.loop import DigestLoop
 from workbench.core.worker import JobWorker
+from workbench.providers import sharing
 from workbench.shell.preparation import prepare_database
 
 
@@ -21,6 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         prepare_database()
+        sharing.turn_on()
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
