@@ -131,4 +131,5 @@ def test_no_page_has_a_serious_fault(live_server: LiveServer, cast: Cast, alice:
         visited = crawl(context, Watch(str(live_server)), f"/p/{cast.project.slug}/", look)
 
     assert len(visited) > 20
+    assert f"/p/{cast.project.slug}/playground/" in {path.partition("?")[0] for path in visited}
     assert {fault: sorted(pages)[:3] for fault, pages in faults.items()} == {}
