@@ -93,5 +93,7 @@ class AskingForm(forms.Form):
         values: dict[str, Any] = self.cleaned_data
         names = ("teacher", "judge", "count", "system", "user", "by_topic", "judge_version")
         told = {name: values[name] for name in names}
+        for name in ("system", "user"):  # browsers end every line with CR LF
+            told[name] = values[name].replace("\r\n", "\n")
         told["teacher"], told["judge"] = values["teacher"].strip(), values["judge"].strip()
         return Asking(**told, prompt=values["prompt"].strip())

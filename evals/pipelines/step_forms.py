@@ -27,7 +27,7 @@ class MessagesField(forms.CharField):
         return _written(value) if isinstance(value, list) else value
 
     def clean(self, value: Any) -> Any:
-        text = super().clean(value)
+        text = super().clean(value).replace("\r\n", "\n")  # as browsers end every line
         if not text.lstrip().startswith("[{"):
             return text
         try:

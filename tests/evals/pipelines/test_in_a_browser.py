@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from django.conf import settings
 from django.db import connections
-from django.test import Client
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from evals.pipelines.models import Run
 from requests_log.datasets.models import Example
-from tests.browsers import PATIENCE
 from tests.conftest import Cast
 from tests.evals.answering import Provider
 from tests.evals.factories import make_connection
@@ -29,7 +26,7 @@ from tests.evals.pipelines.factories import (
     perform_run,
     step,
 )
-from tests.journeys.browsing import CHROMIUM, Watch, browser, settled
+from tests.journeys.browsing import CHROMIUM, settled
 from workbench.core.models import Job
 from workbench.core.queue import perform
 
@@ -38,25 +35,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="needs the browser Chromium on the path"),
 ]
-
-
-@pytest.fixture
-def page(
-    live_server: LiveServer, cast: Cast, alice: Client, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Page]:
-    """A page of Alice's browser; at its end nothing may have been complained about."""
-    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
-    name = settings.SESSION_COOKIE_NAME
-    cookie = {"name": name, "value": alice.cookies[name].value, "url": str(live_server)}
-    watch = Watch(str(live_server))
-    with browser() as chromium:
-        context = chromium.new_context(viewport={"width": 1440, "height": 900})
-        context.add_cookies([cookie])  # type: ignore[list-item]
-        opened = context.new_page()
-        opened.set_default_timeout(PATIENCE)
-        watch.follow(opened)
-        yield opened
-    assert watch.heard() == []
 
 
 def test_the_whole_way_from_a_file_to_examples(

@@ -131,6 +131,16 @@ def test_messages_parameters_and_schemas_are_read_as_json(
     assert settings["response_schema"] == {"type": "object"}
 
 
+def test_lines_of_a_template_end_as_they_were_typed(
+    alice: Client, cast: Cast, provider: Provider
+) -> None:
+    make_connection(cast.project, provider.url)
+
+    build(alice, cast, "save", **{"s0-set-template": "Question\r\n{{n}}?"})
+
+    assert Pipeline.objects.get().definition.steps[0]["settings"]["template"] == "Question\n{{n}}?"
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
