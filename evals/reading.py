@@ -97,7 +97,7 @@ class ComparisonReading:
     @cached_property
     def pairings(self) -> list[PairingReading]:
         """What judges of two said of its answers, side by side."""
-        return pairings_of(self.comparison)
+        return pairings_of(self.comparison, self.candidates)
 
     @cached_property
     def slices(self) -> list[Slice]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.urls import reverse
 
 from evals.calibration.agreement import Agreement
@@ -136,21 +136,31 @@ class CalibrationReading:
         return CalibrationItem.objects.of(self.calibration)
 
     @cached_property
+    def _counts(self) -> dict[str, int]:
+        open_ = Q(label="", is_skipped=False, asked_at=None)
+        return self.items.aggregate(
+            total=Count("pk", filter=Q(is_skipped=False)),
+            labelled=Count("pk", filter=~Q(label="")),
+            unlabelled=Count("pk", filter=open_),
+            waiting=Count("pk", filter=~Q(label="") & Q(verdict="")),
+        )
+
+    @property
     def total(self) -> int:
-        return self.items.filter(is_skipped=False).count()
+        return self._counts["total"]
 
-    @cached_property
+    @property
     def labelled(self) -> int:
-        return self.items.labelled().count()
+        return self._counts["labelled"]
 
-    @cached_property
+    @property
     def unlabelled(self) -> int:
-        return self.items.unlabelled().count()
+        return self._counts["unlabelled"]
 
-    @cached_property
+    @property
     def waiting(self) -> int:
         """Labelled answers without a verdict."""
-        return self.items.unjudged().count()
+        return self._counts["waiting"]
 
     @property
     def share(self) -> float:

@@ -10,14 +10,14 @@ from typing import Any
 
 from django.db.models import Count, Sum
 
-from evals.calibration.reading import Calibrated, calibrated
+from evals.calibration.reading import Calibrated, calibrated, calibrated_all
 from evals.judges.models import JudgeVersion
 from evals.judges.pairs import SECOND, WinRate, win_rate
 from evals.judges.pricing import LikelyCost, likely_cost
 from evals.models import Candidate, Comparison
 from evals.pairwise.charts import rates_figure
 from evals.pairwise.models import Pair, Pairing
-from evals.pairwise.rows import answered_by_both, missing, pair_rows, rivals
+from evals.pairwise.rows import pair_rows
 from requests_log.digest import prices
 from workbench.core.models import Project
 
@@ -56,8 +56,16 @@ class CandidateRate:
 class PairingReading:
     """One judge's verdicts as they stand."""
 
-    def __init__(self, pairing: Pairing) -> None:
+    def __init__(
+        self,
+        pairing: Pairing,
+        *,
+        candidates: Sequence[Candidate] | None = None,
+        agreement: Calibrated | None = None,
+    ) -> None:
         self.pairing = pairing
+        self._given = candidates
+        self._agreement = agreement
 
     @property
     def version(self) -> JudgeVersion:
@@ -68,26 +76,39 @@ class PairingReading:
         return self.pairing.is_working
 
     @cached_property
+    def candidates(self) -> Sequence[Candidate]:
+        if self._given is not None:
+            return self._given
+        return list(self.pairing.comparison.candidates.order_by("position"))
+
+    @property
     def first(self) -> Candidate | None:
-        return rivals(self.pairing.comparison)[0]
+        return self.candidates[0] if self.candidates else None
 
     @cached_property
     def calibrated(self) -> Calibrated:
-        return calibrated(self.version)
+        return self._agreement or calibrated(self.version)
 
     @cached_property
-    def missing(self) -> int:
-        """Pairs without a verdict."""
-        return len(missing(self.pairing))
+    def _counted(self) -> list[dict[str, Any]]:
+        """Pairs by candidate, winner and whether the judge moved, with what they took."""
+        rows = Pair.objects.of(self.pairing).order_by().values("candidate", "winner", "moved")
+        counted = rows.annotate(
+            n=Count("pk"), input=Sum("input_tokens"), output=Sum("output_tokens")
+        )
+        return list(counted)
+
+    @property
+    def judged(self) -> int:
+        """Pairs with a verdict."""
+        return sum(row["n"] for row in self._counted if row["winner"])
 
     @cached_property
     def rates(self) -> list[CandidateRate]:
         counts: defaultdict[int, Counter[tuple[str, bool]]] = defaultdict(Counter)
-        pairs = Pair.objects.of(self.pairing).order_by()
-        rows = pairs.values_list("candidate", "winner", "moved").annotate(n=Count("pk"))
-        for candidate, winner, moved, n in rows:
-            counts[candidate][winner, moved] += n
-        return [_rate(one, counts[one.pk]) for one in rivals(self.pairing.comparison)[1]]
+        for row in self._counted:
+            counts[row["candidate"]][row["winner"], row["moved"]] += row["n"]
+        return [_rate(one, counts[one.pk]) for one in self.candidates[1:]]
 
     @property
     def figure(self) -> dict[str, Any] | None:
@@ -97,9 +118,10 @@ class PairingReading:
     @cached_property
     def took(self) -> dict[str, Any]:
         """Tokens, and dollars where somebody knows the price."""
-        pairs = Pair.objects.of(self.pairing)
-        sums = pairs.aggregate(input=Sum("input_tokens"), output=Sum("output_tokens"))
-        tokens = {"input_tokens": sums["input"] or 0, "output_tokens": sums["output"] or 0}
+        tokens = {
+            "input_tokens": sum(row["input"] or 0 for row in self._counted),
+            "output_tokens": sum(row["output"] or 0 for row in self._counted),
+        }
         prices.load(fresh_seconds=prices.FRESH_SECONDS)
         dollars = prices.cost_of(
             self.pairing.provider, self.pairing.model, cached_tokens=None, **tokens,
@@ -110,11 +132,15 @@ class PairingReading:
     @cached_property
     def losses(self) -> list[Pair]:
         """The first rows where a candidate's answer is worse."""
+        if not any(row["winner"] == SECOND for row in self._counted):
+            return []
         lost = Pair.objects.of(self.pairing).filter(winner=SECOND).select_related("candidate")
         return list(lost.order_by("candidate__position", "position")[:LOSSES])
 
     @cached_property
     def failures(self) -> list[Pair]:
+        if all(row["winner"] for row in self._counted):
+            return []
         failed = Pair.objects.of(self.pairing).failed().select_related("candidate")
         return list(failed.order_by("candidate__position", "position")[:LOSSES])
 
@@ -139,10 +165,22 @@ def _rate(candidate: Candidate, counts: Counter[tuple[str, bool]]) -> CandidateR
     return CandidateRate(candidate, rate, failures)
 
 
-def pairings_of(comparison: Comparison) -> list[PairingReading]:
-    """What judges of two said of a comparison, the newest first."""
+def pairings_of(
+    comparison: Comparison, candidates: Sequence[Candidate] | None = None
+) -> list[PairingReading]:
+    """What judges of two said of a comparison, the newest first; `candidates` where they were
+    read already."""
     rows = Pairing.objects.of(comparison).select_related("version__judge", "job", "comparison")
-    return [PairingReading(one) for one in rows.order_by("-pk")]
+    found = list(rows.order_by("-pk"))
+    if not found:
+        return []
+    if candidates is None:
+        candidates = list(comparison.candidates.order_by("position"))
+    judges = calibrated_all(one.version for one in found)
+    return [
+        PairingReading(one, candidates=candidates, agreement=judges[one.version_id])
+        for one in found
+    ]
 
 
 def offered(project: Project) -> list[JudgeVersion]:
@@ -153,10 +191,11 @@ def offered(project: Project) -> list[JudgeVersion]:
 
 
 def priced(
-    comparison: Comparison, versions: Sequence[JudgeVersion]
+    comparison: Comparison,
+    versions: Sequence[JudgeVersion],
+    pairs: list[tuple[Candidate, int]],
 ) -> list[tuple[JudgeVersion, LikelyCost]]:
-    """What asking each judge about all pairs will likely cost."""
-    pairs = answered_by_both(comparison)
+    """What asking each judge about all these pairs will likely cost."""
     sample = next(pair_rows(comparison, pairs[:SAMPLED]), [])
     texts = [one.variables for one in sample]
     project = comparison.project

@@ -12,6 +12,7 @@ from evals.judges.models import JudgeVersion
 from evals.models import Comparison
 from evals.pairwise.actions import judge_pairs
 from evals.pairwise.reading import offered, pairings_of, priced
+from evals.pairwise.rows import answered_by_both
 from workbench.core.access import ProjectRequest, project_page
 from workbench.core.models import Role
 
@@ -22,13 +23,14 @@ def pairs_page(request: ProjectRequest, comparison_id: UUID) -> HttpResponse:
     """Win rates by judge, and the judges that can be asked with what that will cost."""
     comparison = _comparison(request, comparison_id)
     readings = pairings_of(comparison)
-    complete = {one.version.pk for one in readings if not one.missing}
+    pairs = answered_by_both(comparison)
+    complete = {one.version.pk for one in readings if one.judged >= len(pairs)}
     choices = [one for one in offered(request.project) if one.pk not in complete]
     context = {
         "comparison": comparison,
         "readings": readings,
         "is_working": any(one.is_working for one in readings),
-        "choices": priced(comparison, choices) if choices else [],
+        "choices": priced(comparison, choices, pairs) if choices else [],
     }
     return render(request, "pairwise/pairs.html", context)
 
