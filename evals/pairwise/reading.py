@@ -90,7 +90,7 @@ class PairingReading:
         return self._agreement or calibrated(self.version)
 
     @cached_property
-    def _counted(self) -> list[dict[str, Any]]:
+    def _counted(self) -> list[Any]:
         """Pairs by candidate, winner and whether the judge moved, with what they took."""
         rows = Pair.objects.of(self.pairing).order_by().values("candidate", "winner", "moved")
         counted = rows.annotate(
