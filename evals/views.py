@@ -160,7 +160,11 @@ def comparison_row(request: ProjectRequest, comparison_id: UUID, position: int) 
     row = matrix_row(reading.comparison, reading.candidates, position)
     if row is None:
         raise Http404("The comparison has no such row.")
-    context = {"comparison": reading.comparison, "row": row}
+    context = {
+        "comparison": reading.comparison,
+        "row": row,
+        "calibrated": reading.calibrated,
+    }
     part = "inspector" if request.GET.get("part") == "inspector" else "row"
     return render(request, f"evals/{part}.html", context)
 

@@ -220,6 +220,7 @@ def test_pages_and_report_tell_of_the_judge(cast: Cast, provider: Provider, alic
     assert "not calibrated" in page
     assert "Judging 6 answers took" in page
     assert "alert(1)" in row
+    assert "not calibrated" in row
     assert "<script>alert(1)" not in row
     assert "Judge: correctness v1" in as_html(comparison)
 
