@@ -21,7 +21,7 @@ from requests_log.search import read_filter
 from workbench.core.errors import DomainError, InvalidInput
 from workbench.core.models import Job, Project, User
 
-GRADABLE = ("json_schema", "regex", "contains")
+GRADABLE = ("json_schema", "regex", "contains", "code")
 """Graders that need no expected answer: live calls have none."""
 SLACK = timedelta(minutes=1)
 """What is logged late is waited for so long before a stretch of time is looked at."""

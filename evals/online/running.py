@@ -19,7 +19,7 @@ from evals.online.drift import fallen, too_low, windows
 from evals.online.judging import judge_all
 from evals.online.models import Alert, Measurement, Monitor
 from evals.online.scores import Graded, record
-from requests_log.datasets.canonical import answer_text
+from requests_log.datasets.canonical import answer_text, text_of
 from requests_log.datasets.harvest import Reading, read_as_given
 from requests_log.models import LoggedRequestQuerySet, Status
 from requests_log.selection import Selection
@@ -138,9 +138,11 @@ def _grade_one(
     if reading.example is None:
         graded.ungraded += 1
         return
-    answer = msgspec.json.decode(reading.example.payload)["messages"][-1]
+    *asked, answer = msgspec.json.decode(reading.example.payload)["messages"]
+    said = [text_of(one.get("content")) for one in asked if one["role"] == "user"]
+    answered = Answered(answer_text(answer), "", answer, {}, question=said[-1] if said else "")
     try:
-        score = round(grade(Answered(answer_text(answer), "", answer, {})), 4)
+        score = round(grade(answered), 4)
     except CannotGrade:
         graded.ungraded += 1
         return

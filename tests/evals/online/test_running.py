@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from evals.graders.code import why_off
 from evals.online.actions import MonitorSpec, change_monitor, create_monitor, run_now, start_due
 from evals.online.models import Alert, Measurement, Monitor
 from requests_log.feedback.correcting import correct_answer, read_answer
@@ -205,3 +206,19 @@ def test_a_query_that_no_longer_works_fails_the_run_in_words(cast: Cast) -> None
     job.refresh_from_db()
     assert job.state == Job.State.FAILED
     assert "The query cannot be used" in job.error
+
+
+@pytest.mark.skipif(bool(why_off()), reason=f"no sandbox here: {why_off()}")
+def test_a_python_function_grades_live_calls_by_question_and_answer(cast: Cast) -> None:
+    code = (
+        "def grade(answer, expected, question):\n"
+        "    return question == 'Is it?' and not expected and answer == 'yes'\n"
+    )
+    monitor = make_monitor(cast.project, grader="code", grader_settings={"code": code})
+    for question, answer in (("Is it?", "yes"), ("Is it?", "no"), ("Why?", "yes")):
+        make_request(cast.project, question=question, answer=answer, at=MORNING + HOUR / 2)
+
+    ran(monitor, at=MORNING + HOUR)
+
+    (found,) = Measurement.objects.of_monitor(monitor)
+    assert {float(score): many for score, many in found.counts.items()} == {0.0: 2, 1.0: 1}
