@@ -25,6 +25,7 @@ from evals.grader_forms import GraderForm
 from evals.graders.base import Grader
 from evals.graders.exact import EXACT
 from evals.graders.registry import GRADERS
+from evals.human.blinding import unless_blind
 from evals.judges.choosing import as_grader, chosen
 from evals.matrix import matrix_page, matrix_row
 from evals.models import Comparison
@@ -99,6 +100,7 @@ def grader_settings(request: ProjectRequest) -> HttpResponse:
 
 @require_safe
 @project_page(Role.VIEWER)
+@unless_blind
 def comparison_page(request: ProjectRequest, comparison_id: UUID) -> HttpResponse:
     """One comparison: its progress, what it found, and the matrix of answers."""
     show = request.GET.get("show", "")
@@ -116,6 +118,7 @@ def comparison_page(request: ProjectRequest, comparison_id: UUID) -> HttpRespons
 
 @require_safe
 @project_page(Role.VIEWER)
+@unless_blind
 def comparison_live(request: ProjectRequest, comparison_id: UUID) -> HttpResponse:
     """The parts of the page that change while answers come in."""
     reading = ComparisonReading(_comparison(request, comparison_id))
@@ -126,6 +129,7 @@ def comparison_live(request: ProjectRequest, comparison_id: UUID) -> HttpRespons
 
 @require_safe
 @project_page(Role.VIEWER)
+@unless_blind
 def comparison_slices(request: ProjectRequest, comparison_id: UUID) -> HttpResponse:
     """Scores by tag, a part of the page that comes after it."""
     reading = ComparisonReading(_comparison(request, comparison_id))
@@ -139,6 +143,7 @@ def comparison_slices(request: ProjectRequest, comparison_id: UUID) -> HttpRespo
 
 @require_safe
 @project_page(Role.VIEWER)
+@unless_blind
 def comparison_export(request: ProjectRequest, comparison_id: UUID, form: str) -> HttpResponse:
     """The comparison as a file, .json or .html."""
     comparison = _comparison(request, comparison_id)
@@ -154,6 +159,7 @@ def comparison_export(request: ProjectRequest, comparison_id: UUID, form: str) -
 
 @require_safe
 @project_page(Role.VIEWER)
+@unless_blind
 def comparison_row(request: ProjectRequest, comparison_id: UUID, position: int) -> HttpResponse:
     """One row in full: the conversation, and every candidate's whole answer."""
     reading = ComparisonReading(_comparison(request, comparison_id))

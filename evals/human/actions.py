@@ -156,7 +156,7 @@ def start_study(
             seed=secrets.randbits(31) if plan.seed is None else plan.seed,
         )  # fmt: skip
         study.raters.set(plan.raters)
-        _require_enough_raters(study)
+        require_enough_raters(study)
         _store(study, draw_items(study, candidates, limit=plan.items, at=at))
     return study
 
@@ -178,7 +178,11 @@ def _check(
         raise InvalidInput(f"Instructions have at most {LONGEST_INSTRUCTIONS:,} characters.")
 
 
-def _require_enough_raters(study: Study) -> None:
+def require_enough_raters(study: Study) -> None:
+    """
+    Raises:
+        InvalidInput: it has fewer raters than an item needs.
+    """
     there = raters_of(study).count()
     if there < study.per_item:
         raise InvalidInput(

@@ -189,6 +189,25 @@ class StudyForm(forms.Form):
         return dataset
 
 
+class RatersForm(forms.Form):
+    """Who rates a study from now on."""
+
+    raters = forms.ModelMultipleChoiceField(
+        User.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Choose none for everybody who may edit the project. What those who go have said "
+        "stays and counts.",
+    )
+
+    def __init__(self, study: Study, *args: Any, **kwargs: Any) -> None:
+        chosen = [] if study.everybody else list(study.raters.values_list("pk", flat=True))
+        super().__init__(*args, **{"initial": {"raters": chosen}, **kwargs})
+        members = User.objects.filter(memberships__project=study.project_id)
+        blind = members.exclude(pk__in=study.stepped_back.values("pk"))
+        self.fields["raters"].queryset = blind.order_by("name", "email")  # type: ignore[attr-defined]
+
+
 class FieldForm(forms.Form):
     """One field of a rating form in the editor."""
 

@@ -88,6 +88,10 @@ class StudyQuerySet(models.QuerySet["Study"]):
     def in_project(self, project: Project) -> Self:
         return self.filter(project=project)
 
+    def archived(self, is_archived: bool) -> Self:
+        """Those that were put away, or those that were not."""
+        return self.filter(archived_at__isnull=not is_archived)
+
     def newest_first(self) -> Self:
         return self.order_by("-pk")
 
@@ -135,6 +139,11 @@ class Study(models.Model):
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True)
+    archived_at = models.DateTimeField(null=True)
+    # Raters who wanted to see whose answers they are before it is finished.
+    stepped_back: models.ManyToManyField[User, models.Model] = models.ManyToManyField(
+        User, related_name="+"
+    )
 
     objects = StudyQuerySet.as_manager()
 

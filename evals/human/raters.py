@@ -14,13 +14,16 @@ EDITORS = [role for role in Role if role.allows(Role.EDITOR)]
 
 
 def raters_of(study: Study) -> QuerySet[User]:
-    """The people it is for: chosen members, or whoever may edit the project now."""
+    """The people it is for: chosen members, or whoever may edit the project now; but for those who
+    stepped back."""
     members = Membership.objects.filter(project=study.project_id)
     if study.everybody:
         chosen = members.filter(role__in=EDITORS)
     else:
         chosen = members.filter(user__in=study.raters.all())
-    return User.objects.filter(pk__in=chosen.values("user")).order_by("name", "email", "pk")
+    there = User.objects.filter(pk__in=chosen.values("user"))
+    blind = there.exclude(pk__in=study.stepped_back.values("pk"))
+    return blind.order_by("name", "email", "pk")
 
 
 def may_rate(study: Study, user: User | None) -> bool:
@@ -35,8 +38,8 @@ def require_rater(study: Study, user: User | None) -> User:
     """
     if user is None or not may_rate(study, user):
         raise NotAllowed(
-            "You are not one of the raters of this study. Ask whoever made it to start one with "
-            "you among them."
+            "You are not one of the raters of this study. Ask whoever made it to add you on its "
+            "page."
         )
     return user
 

@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from evals.human.blinding import unless_blind
 from evals.judges.models import JudgeVersion
 from evals.models import Comparison
 from evals.pairwise.actions import judge_pairs
@@ -19,6 +20,7 @@ from workbench.core.models import Role
 
 @require_safe
 @project_page(Role.VIEWER)
+@unless_blind
 def pairs_page(request: ProjectRequest, comparison_id: UUID) -> HttpResponse:
     """Win rates by judge, and the judges that can be asked with what that will cost."""
     comparison = _comparison(request, comparison_id)

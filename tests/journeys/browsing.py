@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -70,8 +70,10 @@ def crawl(
     watch: Watch,
     start: str,
     look: Callable[[Page], None] = lambda page: None,
+    also: Sequence[str] = (),
 ) -> list[str]:
-    """Visit one page of every kind that links lead to from `start`, and `look` at each.
+    """Visit one page of every kind that links lead to from `start`, and `look` at each; `also`
+    are visited whatever links to them.
 
     Returns the paths.
     """
@@ -79,7 +81,7 @@ def crawl(
     page.set_default_timeout(PATIENCE)
     watch.follow(page)
     seen: dict[str, str] = {}
-    todo = deque([start])
+    todo = deque([start, *also])
     while todo and len(seen) < MOST_PAGES:
         path = todo.popleft()
         if kind(path) in seen:
@@ -99,6 +101,7 @@ def kind(path: str) -> str:
     """Pages of one kind have one name, whichever row they show."""
     path = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", path)
     path = re.sub(r"\b(before|after|q|sort|version|candidate|open)=[^&]*", r"\1=", path)
+    path = re.sub(r"/start/\w+/", "/start/NAME/", path)
     return re.sub(r"/rows/\d+", "/rows/N", path)
 
 

@@ -39,6 +39,8 @@ from tests.prompts.factories import CHAT, make_prompt, make_version, point
 from tests.registry.factories import make_model, make_run
 from workbench.core.models import Job
 from workbench.providers.actions import save_connection
+from workbench.shell.starting.actions import add_to
+from workbench.shell.starting.library import point_named
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 FAULTS = """async (rules) => {
@@ -102,11 +104,13 @@ def project_with_everything(
     )  # fmt: skip
     Making.objects.filter(pk=making.pk).update(gathered_at=NOON)
     measured(make_monitor(cast.project, alert_below=0.9))
+    add_to(cast.project, point_named("moderation"), by=cast.alice, at=NOON, teacher="openai/gpt-4o")
+    # before the finished one, whose comparison is then the newest: this one is closed to Alice
+    judge(make_side_by_side(cast.project, rows=2), cast.alice, Said(choice="left"))
     rated = make_rating_study(cast.project, EVERY_KIND, rows=1, per_item=2)
     for by in (cast.alice, cast.bob):
         judge(rated, by, *[Said(ALL_ANSWERED)] * 2)
     finish_study(rated, at=NOON)
-    judge(make_side_by_side(cast.project, rows=2), cast.alice, Said(choice="left"))
     Job.objects.create(project=cast.project, kind="test", title="Something long", total=9, done=3)
 
 
@@ -128,7 +132,9 @@ def test_no_page_has_a_serious_fault(live_server: LiveServer, cast: Cast, alice:
             viewport={"width": 1440, "height": 900}, reduced_motion="reduce"
         )
         context.add_cookies([cookie])  # type: ignore[list-item]
-        visited = crawl(context, Watch(str(live_server)), f"/p/{cast.project.slug}/", look)
+        home = f"/p/{cast.project.slug}/"
+        also = [f"{home}start/", f"{home}start/moderation/"]
+        visited = crawl(context, Watch(str(live_server)), home, look, also)
 
     assert len(visited) > 20
     assert f"/p/{cast.project.slug}/playground/" in {path.partition("?")[0] for path in visited}

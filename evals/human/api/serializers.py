@@ -100,6 +100,13 @@ class StudyIn(Shape):
     )  # fmt: skip
 
 
+class RatersIn(Shape):
+    raters = serializers.ListField(
+        child=serializers.EmailField(),
+        help_text="Members' e-mail addresses; none for everybody who may edit the project.",
+    )
+
+
 class StudyOut(Shape):
     """A study; what it is about in particular is told once it is finished."""
 
@@ -114,6 +121,7 @@ class StudyOut(Shape):
     both_bad = serializers.BooleanField()
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
+    archived_at = serializers.DateTimeField(allow_null=True)
 
 
 class RaterOut(Shape):

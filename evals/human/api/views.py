@@ -13,7 +13,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from evals.human import actions
+from evals.human import actions, changing
 from evals.human.actions import Matching, Plan, Sides
 from evals.human.api import serializers as shapes
 from evals.human.export import results_of
@@ -103,15 +103,46 @@ def studies(request: Request) -> Response:
     return Response(shapes.StudyOut(made).data, status=201)
 
 
-@extend_schema(responses=shapes.StudyProgressOut)
-@endpoint(GET=Scope.READ)
+@extend_schema(methods=["GET"], responses=shapes.StudyProgressOut)
+@extend_schema(methods=["DELETE"], responses={204: None})
+@endpoint(GET=Scope.READ, DELETE=Scope.WRITE)
 def study(request: Request, study_id: str) -> Response:
-    """One study with its progress; nothing of what raters said."""
+    """One study with its progress, nothing of what raters said; or delete it with all of that."""
     found = study_in(request, study_id)
+    if request.method == "DELETE":
+        changing.delete_study(found)
+        return Response(status=204)
     progress = progress_of(found)
     body = dict(shapes.StudyOut(found).data)
     raters = shapes.RaterOut(progress.raters, many=True).data
     return Response({**body, "done": progress.done, "total": progress.total, "raters": raters})
+
+
+@extend_schema(request=shapes.RatersIn, responses=shapes.StudyOut)
+@endpoint(POST=Scope.WRITE)
+def raters(request: Request, study_id: str) -> Response:
+    """Choose who rates from now on; what those who go have said stays."""
+    given = shapes.RatersIn(data=request.data)
+    given.is_valid(raise_exception=True)
+    chosen = members_named(project_of(request), given.validated_data["raters"])
+    changed = changing.choose_raters(study_in(request, study_id), raters=chosen)
+    return Response(shapes.StudyOut(changed).data)
+
+
+@extend_schema(request=None, responses=shapes.StudyOut)
+@endpoint(POST=Scope.WRITE)
+def archive(request: Request, study_id: str) -> Response:
+    """Put a finished study away."""
+    changing.archive_study(study_in(request, study_id), at=timezone.now())
+    return Response(shapes.StudyOut(study_in(request, study_id)).data)
+
+
+@extend_schema(request=None, responses=shapes.StudyOut)
+@endpoint(POST=Scope.WRITE)
+def unarchive(request: Request, study_id: str) -> Response:
+    """Take a study up again."""
+    changing.unarchive_study(study_in(request, study_id))
+    return Response(shapes.StudyOut(study_in(request, study_id)).data)
 
 
 @extend_schema(request=None, responses=shapes.StudyOut)

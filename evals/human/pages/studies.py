@@ -12,9 +12,9 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from evals.human import actions
+from evals.human import actions, changing
 from evals.human.export import as_csv, as_json
-from evals.human.forms import StudyForm
+from evals.human.forms import RatersForm, StudyForm
 from evals.human.models import Study
 from evals.human.progress import counts_of, progress_of
 from evals.human.raters import may_rate
@@ -32,15 +32,19 @@ LISTED = 20
 @project_page(Role.VIEWER)
 def study_list(request: ProjectRequest) -> HttpResponse:
     """Every study of the project, newest first."""
+    studies = Study.objects.in_project(request.project)
+    is_archived = "archived" in request.GET
     page = page_of(
-        Study.objects.in_project(request.project).select_related("form__form", "created_by"),
+        studies.archived(is_archived).select_related("form__form", "created_by"),
         before=request.GET.get("before", ""),
         after=request.GET.get("after", ""),
         size=LISTED,
     )
     counts = counts_of(list(page.rows))
     rows = [(study, *counts.get(study.pk, (0, 0))) for study in page.rows]
-    return render(request, "human/list.html", {"page": page, "rows": rows})
+    context = {"page": page, "rows": rows, "is_archived": is_archived}
+    context["has_archived"] = is_archived or studies.archived(True).exists()
+    return render(request, "human/list.html", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -67,9 +71,9 @@ def new_study(request: ProjectRequest) -> HttpResponse:
 def study_page(request: ProjectRequest, study_id: UUID) -> HttpResponse:
     """While it is open its progress; once it is finished its results."""
     study = study_of(request, study_id)
-    context: dict[str, Any] = {"study": study, "may_rate": may_rate(study, request.user)}
+    context: dict[str, Any] = {"study": study}
     if not study.is_finished:
-        return render(request, "human/study.html", {**context, "progress": progress_of(study)})
+        return _open_page(request, study, RatersForm(study))
     context |= {"reading": StudyReading(study), "can_be_written": can_be_written(study)}
     return render(request, "human/results.html", context)
 
@@ -101,6 +105,71 @@ def study_export(request: ProjectRequest, study_id: UUID, form: str) -> HttpResp
     name = f"{slugify(study.name) or 'study'}.{form}"
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer  # type: ignore[no-any-return]
+
+
+@require_POST
+@project_page(Role.EDITOR)
+def study_raters(request: ProjectRequest, study_id: UUID) -> HttpResponse:
+    """Choose who rates from now on."""
+    study = study_of(request, study_id)
+    form = RatersForm(study, request.POST)
+    if form.is_valid():
+        try:
+            changing.choose_raters(study, raters=list(form.cleaned_data["raters"]))
+        except DomainError as problem:
+            form.add_error("raters", problem.sentence)
+        else:
+            messages.success(request, "The raters are changed.")
+            return redirect("human:study", request.project.slug, study_id)
+    return _open_page(request, study, form, status=422)
+
+
+@require_POST
+@project_page(Role.VIEWER)
+def study_step_back(request: ProjectRequest, study_id: UUID) -> HttpResponse:
+    """Stop rating in order to look at the comparison."""
+    study = study_of(request, study_id)
+    changing.step_back(study, user=request.user)
+    messages.info(request, f"You no longer rate in “{study.name}”.")
+    if study.comparison_id is None:
+        return redirect("human:study", request.project.slug, study_id)
+    return redirect("evals:comparison", request.project.slug, study.comparison_id)
+
+
+@require_POST
+@project_page(Role.EDITOR)
+def study_archive(request: ProjectRequest, study_id: UUID) -> HttpResponse:
+    """Put it away, or take it up again."""
+    study = study_of(request, study_id)
+    if study.archived_at is None:
+        changing.archive_study(study, at=timezone.now())
+        messages.success(request, f"“{study.name}” is archived.")
+    else:
+        changing.unarchive_study(study)
+    return redirect("human:study", request.project.slug, study_id)
+
+
+@require_POST
+@project_page(Role.EDITOR)
+def study_delete(request: ProjectRequest, study_id: UUID) -> HttpResponse:
+    """Delete it with everything said in it."""
+    study = study_of(request, study_id)
+    changing.delete_study(study)
+    messages.success(request, f"“{study.name}” is gone, with what was said in it.")
+    return redirect("human:list", request.project.slug)
+
+
+def _open_page(
+    request: ProjectRequest, study: Study, form: RatersForm, *, status: int = 200
+) -> HttpResponse:
+    context = {
+        "study": study,
+        "may_rate": may_rate(study, request.user),
+        "progress": progress_of(study),
+        "form": form,
+        "stepped_back": study.stepped_back.order_by("name", "pk"),
+    }
+    return render(request, "human/study.html", context, status=status)
 
 
 @require_POST
