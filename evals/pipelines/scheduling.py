@@ -148,6 +148,10 @@ class Scheduler:
             self.writer.end(row, Row.State.DONE)
         except (Stopped, _Failed):
             return
+        except Exception as problem:
+            # A row without an end would be begun again for ever.
+            logger.exception("Row %s of run %s was lost on its way", row.pk, self.run.pk)
+            self.desk.stop(problem)
         finally:
             self._dirty.set()
 
@@ -156,6 +160,7 @@ class Scheduler:
         given = Given(row.position, row.variables, dict(values))
         try:
             outcome = await step.ready.work(given, asker)
+            self.writer.done(row, step.at, outcome.value, kept=outcome.keep, answers=asker.answers)
         except Stopped:
             raise
         except NeedsPerson as waits:
@@ -172,7 +177,6 @@ class Scheduler:
             )
             kind = "unexpected"
         else:
-            self.writer.done(row, step.at, outcome.value, kept=outcome.keep, answers=asker.answers)
             return outcome
         self.writer.failed(row, step.at, kind, sentence, answers=asker.answers)
         raise _Failed

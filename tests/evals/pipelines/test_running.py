@@ -250,6 +250,28 @@ def _split(_place: Place, _settings: Settings) -> Ready:
 SPLIT = StepKind("split", "Split", "Makes a row of each word.", _split, makes_rows=True)
 
 
+def _deep(_place: Place, _settings: Settings) -> Ready:
+    async def work(_given: Given, _: Asker) -> Outcome:
+        value: list[object] = []
+        for _ in range(100_000):
+            value = [value]
+        return Outcome(value)
+
+    return Ready(work)
+
+
+def test_a_value_that_cannot_be_kept_fails_its_cell_and_the_run_ends(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STEPS, "deep", StepKind("deep", "Deep", "Too deep to keep.", _deep))
+
+    run = perform_run(make_run(make_pipeline(cast.project, step("deep", "deep")), [{"n": 1}]))
+
+    assert run.state == "done"
+    cell = Cell.objects.of_run(run).get()
+    assert (cell.state, cell.error_kind) == ("failed", "unexpected")
+
+
 @pytest.mark.skipif(bool(why_off()), reason=f"no sandbox here: {why_off()}")
 def test_a_python_function_grades_beside_the_calls(cast: Cast, provider: Provider) -> None:
     make_connection(cast.project, provider.url)
