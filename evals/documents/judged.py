@@ -51,7 +51,7 @@ def questions(version: JudgeVersion, texts: Mapping[str, str]) -> list[Question]
         try:
             _read(version, texts, reply)
         except Unreadable as problem:
-            raise CallFailed(str(problem), kind=Kind.MALFORMED) from problem
+            raise CallFailed(str(problem), kind=Kind.UNFIT) from problem
 
     return [
         Question(version.model_ref, messages, parameters, sample=number, check=check)

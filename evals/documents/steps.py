@@ -151,7 +151,7 @@ def _must_judge(reply: ChatReply) -> None:
     try:
         support.read_verdict(text_of(reply))
     except support.Unreadable as problem:
-        raise CallFailed(str(problem), kind=Kind.MALFORMED, words=text_of(reply)[:300]) from problem
+        raise CallFailed(str(problem), kind=Kind.UNFIT, words=text_of(reply)[:300]) from problem
 
 
 def _split(place: Place, settings: Settings) -> Ready:

@@ -21,8 +21,9 @@ def example_of(project: Project) -> dict[str, str]:
     row = rows.order_by("-version__created_at", "position").first()
     if row is None:
         return INVENTED
-    *question, last = row.content.body.get("messages", [])
-    if not question or last.get("role") != "assistant":
+    messages = row.content.body.get("messages", [])
+    question, last = messages[:-1], messages[-1:]  # rows to run over may have none
+    if not question or last[0].get("role") != "assistant":
         return INVENTED
-    answer = answer_text(last)
+    answer = answer_text(last[0])
     return {"question": asked_text(question), "answer": answer, "expected": answer}

@@ -27,6 +27,8 @@ from workbench.providers.refs import Endpoint
 from workbench.providers.throttle import throttle_of
 
 TRIES = 8
+UNFIT_TRIES = 3
+"""Each of these was paid for, and a model that misses the form thrice will miss it again."""
 LONGEST_RETRY_SECONDS = 600.0
 AHEAD, MOST_AHEAD = 16, 256
 FAILURES_IN_A_ROW = 20
@@ -312,6 +314,7 @@ class Desk:
     async def _answer(
         self, question: Question, caller: ChatCaller, body: dict[str, object], line: Line
     ) -> Answered:
+        unfit = 0
         for attempt in range(TRIES):
             if attempt:
                 line = Line(
@@ -325,11 +328,14 @@ class Desk:
                         return self._taken(question, line, known)
                     return await self._send(question, caller, body, line)
             except CallFailed as problem:
-                if not self._is_worth_retrying(problem) or attempt == TRIES - 1:
+                unfit += problem.kind is Kind.UNFIT
+                is_last = attempt == TRIES - 1 or unfit == UNFIT_TRIES
+                if is_last or not self._is_worth_retrying(problem):
                     if not isinstance(problem, FailedBefore):
                         self._count(problem)
                     raise
-                await self._pause(wait_before_retry(problem, attempt))
+                if problem.kind is not Kind.UNFIT:  # a wait makes no answer fit
+                    await self._pause(wait_before_retry(problem, attempt))
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _gate(self, endpoint: Endpoint) -> Gate:

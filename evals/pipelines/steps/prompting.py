@@ -155,7 +155,7 @@ def _check_of(schema: Mapping[str, Any] | None) -> Callable[[ChatReply], None] |
             return
         if parsed(text) is MISSING or grade(Answered(text, "")) < 1:
             raise CallFailed(
-                "The answer does not fit the response schema.", kind=Kind.MALFORMED, answered=200
+                "The answer does not fit the response schema.", kind=Kind.UNFIT, answered=200
             )
 
     return check

@@ -25,6 +25,8 @@ class Kind(StrEnum):
     TIMEOUT = "timeout"
     CONNECTION = "connection"
     MALFORMED = "malformed"
+    UNFIT = "unfit"
+    """A whole answer, paid for, that is not of the form that was asked for."""
     REFUSED = "refused"
     AUTH = "auth"
     QUOTA = "quota"
@@ -35,7 +37,7 @@ class Kind(StrEnum):
 PASSING = frozenset(
     {
         Kind.RATE_LIMITED, Kind.OVERLOADED, Kind.SERVER_ERROR, Kind.TIMEOUT, Kind.CONNECTION,
-        Kind.MALFORMED,
+        Kind.MALFORMED, Kind.UNFIT,
     }
 )  # fmt: skip
 """What may be over in a moment."""
@@ -47,6 +49,7 @@ REMEDIES = {
     Kind.TIMEOUT: "Try again, allow more seconds for an answer, or ask for fewer tokens.",
     Kind.CONNECTION: "Check that the connection's address is right and its server is up.",
     Kind.MALFORMED: "Check that the connection's address leads to an OpenAI-compatible server.",
+    Kind.UNFIT: "Say the form more clearly in the prompt, simplify it, or ask a stronger model.",
     Kind.REFUSED: "Check the model's name and the parameters.",
     Kind.AUTH: "Check the connection's key under Settings.",
     Kind.QUOTA: "Add credit with the provider, or use another connection.",

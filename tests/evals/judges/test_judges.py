@@ -14,9 +14,12 @@ from evals.export import as_html
 from evals.judges.actions import Archived, NameTaken, archive, save_version
 from evals.judges.models import Judge, JudgeVersion
 from evals.judges.presets import BETTER, HELPFULNESS, PRESETS
+from evals.judges.trying import INVENTED
 from evals.models import Cell, Comparison
 from evals.results import judging_of, summaries
+from requests_log.datasets.actions import add_examples, freeze_version
 from tests.conftest import Cast
+from tests.curate.factories import make_dataset
 from tests.evals.answering import Provider
 from tests.evals.factories import HOSTILE, NOON, make_comparison, make_connection
 from tests.evals.judges.factories import make_judge, said
@@ -274,6 +277,19 @@ def test_a_judge_is_made_edited_and_tried_on_its_pages(
     assert "Be kind." in made
     assert "Be &lt;b&gt;brief&lt;/b&gt;." in edited
     assert list(judge.versions.order_by("number").values_list("number", flat=True)) == [1, 2]
+
+
+def test_the_editor_opens_beside_a_version_of_rows_without_a_conversation(
+    cast: Cast, alice: Client
+) -> None:
+    dataset = make_dataset(cast.project)
+    add_examples(dataset, rows=[{"inputs": {"goal": "hike", "minutes": 30}}])
+    freeze_version(dataset, by=None, at=NOON)
+
+    page = alice.get(f"/p/{cast.project.slug}/evals/judges/new/")
+
+    assert page.status_code == 200
+    assert INVENTED["question"] in page.content.decode()
 
 
 @pytest.mark.parametrize("preset", list(PRESETS))

@@ -224,6 +224,23 @@ def test_answers_that_do_not_fit_the_schema_are_asked_for_again(
     assert (counts["done"], counts["failed"]) == (1, 2)
 
 
+def test_a_model_that_never_fits_the_schema_is_paid_three_times_a_row(
+    cast: Cast, provider: Provider
+) -> None:
+    make_connection(cast.project, provider.url)
+    provider.rules["good"] = lambda _: "no JSON"
+    ask = step(
+        "prompt", "ask", model="local/good", template="{{n}}", response_schema={"type": "object"}
+    )
+
+    run = perform_run(make_run(make_pipeline(cast.project, ask), [{"n": 1}, {"n": 2}]))
+
+    assert len(provider.asked) == 6
+    cells = list(Cell.objects.of_run(run))
+    assert [cell.error_kind for cell in cells] == ["unfit", "unfit"]
+    assert "Say the form more clearly" in cells[0].error
+
+
 def test_a_revoked_key_stops_the_run_before_every_row_was_tried(
     cast: Cast, provider: Provider
 ) -> None:

@@ -107,7 +107,8 @@ class StartReading:
             self._at("providers:new-connection"), connected,
         )  # fmt: skip
         if self.pipeline is not None and self.inputs is not None:
-            ran = Run.objects.filter(pipeline=self.pipeline, is_test=False).exists()
+            runs = Run.objects.filter(pipeline=self.pipeline, is_test=False)
+            ran = runs.exclude(state=Run.State.FAILED).exists()
             place = self._at("pipelines:edit", self.pipeline.pk, version=self.inputs.pk)
             yield NextStep(
                 "Run the pipeline", "Test it on one row, see the price, then let it answer all.",
