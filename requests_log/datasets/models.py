@@ -99,7 +99,9 @@ class Content(models.Model):
     what has no answer.
     """
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    # The unique constraint's index is for it, too. With one of its own, Postgres looks a hash up among
+    # all of the project's contents while it takes the table for empty.
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     sha256 = models.BinaryField(max_length=32)
     payload = models.BinaryField()
     question = models.CharField(max_length=300)

@@ -12,7 +12,7 @@ from requests_log.datasets.models import Content, Example
 from requests_log.datasets.picking import add_requests
 from requests_log.selection import Selection
 from tests.conftest import Cast
-from tests.curate.factories import NOON, make_dataset, make_request, make_requests
+from tests.curate.factories import NOON, SEEN_EMPTY, make_dataset, make_request, make_requests
 from workbench.core.models import Job
 from workbench.core.queue import perform
 
@@ -110,10 +110,15 @@ def contents_read() -> int:
         return int(cursor.fetchone()[0])
 
 
-def test_adding_does_not_read_the_contents_that_are_there_already(cast: Cast) -> None:
+@pytest.mark.parametrize("is_seen_empty", [False, True], ids=["as filled", "seen empty"])
+def test_adding_does_not_read_the_contents_that_are_there_already(
+    cast: Cast, is_seen_empty: bool
+) -> None:
     there = 20_000
     with connection.cursor() as cursor:
         cursor.execute(_CONTENTS, [cast.project.pk, there])
+        if is_seen_empty:
+            cursor.execute(SEEN_EMPTY)
     dataset = make_dataset(cast.project)
     ids = [row.id for row in make_requests(cast.project, 20)]
     before = contents_read()

@@ -13,7 +13,7 @@ from requests_log.datasets.actions import freeze_version
 from requests_log.datasets.hygiene import reading
 from requests_log.datasets.models import Dataset
 from tests.conftest import Cast
-from tests.curate.factories import NOON, make_dataset
+from tests.curate.factories import NOON, SEEN_EMPTY, make_dataset
 
 _EXAMPLES = """
 WITH made AS (
@@ -26,13 +26,6 @@ WITH made AS (
 INSERT INTO datasets_example (id, dataset_id, content_id, fingerprint, provenance)
 SELECT gen_random_uuid(), %s, id, sha256, 'import' FROM made
 """
-# What a vacuum leaves behind that comes by while many rows are being written.
-_SEEN_EMPTY = """
-UPDATE pg_class SET reltuples = 0, relpages = 100
-WHERE oid IN ('datasets_content'::regclass, 'datasets_example'::regclass)
-   OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid IN
-              ('datasets_content'::regclass, 'datasets_example'::regclass))
-"""
 
 
 @pytest.fixture
@@ -40,7 +33,7 @@ def dataset(cast: Cast) -> Dataset:
     found = make_dataset(cast.project)
     with connection.cursor() as cursor:
         cursor.execute(_EXAMPLES, [cast.project.pk, found.pk])
-        cursor.execute(_SEEN_EMPTY)
+        cursor.execute(SEEN_EMPTY)
     return found
 
 
