@@ -99,8 +99,8 @@ class Content(models.Model):
     what has no answer.
     """
 
-    # The unique constraint's index is for it, too. With one of its own, Postgres looks a hash up among
-    # all of the project's contents while it takes the table for empty.
+    # The unique constraint's index is for it, too. With one of its own, Postgres looks a hash up
+    # among all of the project's contents while it takes the table for empty.
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     sha256 = models.BinaryField(max_length=32)
     payload = models.BinaryField()
