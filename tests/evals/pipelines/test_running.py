@@ -268,9 +268,9 @@ SPLIT = StepKind("split", "Split", "Makes a row of each word.", _split, makes_ro
 
 
 def _deep(_place: Place, _settings: Settings) -> Ready:
-    async def work(_given: Given, _: Asker) -> Outcome:
+    async def work(_given: Given, _asker: Asker) -> Outcome:
         value: list[object] = []
-        for _ in range(100_000):
+        for _depth in range(100_000):
             value = [value]
         return Outcome(value)
 
