@@ -12,6 +12,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from evals.actions import MOST_CANDIDATES, resume_comparison, start_comparison
+from evals.calibration.reading import calibrated_all
 from evals.export import as_html, as_json
 from evals.forms import (
     CandidateFormSet,
@@ -52,13 +53,17 @@ def comparison_list(request: ProjectRequest) -> HttpResponse:
     """Every comparison of the project, newest first."""
     rows = Comparison.objects.in_project(request.project)
     page = page_of(
-        rows.select_related("dataset_version__dataset", "job"),
+        rows.select_related("dataset_version__dataset", "job", "judge_version__judge"),
         before=request.GET.get("before", ""),
         after=request.GET.get("after", ""),
         size=LISTED,
     )
     found = means_of(list(page.rows))
-    context: dict[str, Any] = {"page": page, "rows": [(c, found[c.pk]) for c in page.rows]}
+    judges = calibrated_all({c.judge_version for c in page.rows if c.judge_version})
+    context: dict[str, Any] = {
+        "page": page,
+        "rows": [(c, found[c.pk], judges.get(c.judge_version_id)) for c in page.rows],
+    }
     if not page.rows:
         context["has_versions"] = DatasetVersion.objects.in_project(request.project).exists()
     return render(request, "evals/list.html", context)

@@ -15,6 +15,8 @@ from django.db.models import Count, F, Sum
 from django.urls import reverse
 from django.utils import timezone
 
+from evals.calibration.reading import Calibrated
+from evals.pipelines.judged import calibrated_steps
 from evals.pipelines.models import Batch, Call, Cell, Definition, Pipeline, Row, Run
 from evals.pipelines.reading import (
     LATELY,
@@ -236,6 +238,11 @@ class RunReading:
     @property
     def budget_share(self) -> float | None:
         return float(self.totals.committed / self.run.budget) if self.run.budget else None
+
+    @cached_property
+    def judges(self) -> list[Calibrated]:
+        """How far each judge among the steps agrees with people."""
+        return list(calibrated_steps(self.run).values())
 
     @property
     def calls(self) -> int:

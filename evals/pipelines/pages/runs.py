@@ -16,6 +16,7 @@ from evals.pipelines.actions import cancel_run, resume_run, start_run
 from evals.pipelines.definition import stored_steps
 from evals.pipelines.estimating import estimate
 from evals.pipelines.forms import RunForm, source_of_run
+from evals.pipelines.judged import calibrated_steps
 from evals.pipelines.models import Run
 from evals.pipelines.redoing import run_cell_again
 from evals.pipelines.showing import RunReading, row_reading
@@ -46,7 +47,7 @@ def run_cell(request: ProjectRequest, run_id: UUID, position: int, step: int) ->
     part = "inspector" if request.GET.get("part") == "inspector" else "cell"
     context = {
         "run": run, "reading": reading, "shown": reading.steps[step], "row": reading.row,
-        "is_beside": part == "inspector",
+        "is_beside": part == "inspector", "calibrated": calibrated_steps(run).get(step),
     }  # fmt: skip
     return render(request, f"pipelines/{part}.html", context)
 

@@ -221,6 +221,8 @@ def test_pages_and_report_tell_of_the_judge(cast: Cast, provider: Provider, alic
     comparison.refresh_from_db()
     assert "Judge: correctness v1" in page
     assert "not calibrated" in page
+    listed = alice.get(f"/p/{cast.project.slug}/evals/").content.decode()
+    assert "not calibrated" in listed
     assert "Judging 6 answers took" in page
     assert "alert(1)" in row
     assert "not calibrated" in row

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from evals.judges.actions import save_version
 from evals.pipelines.actions import Source, resume_run
@@ -155,3 +156,19 @@ def test_the_estimate_counts_the_judge(cast: Cast, provider: Provider) -> None:
 
     assert [one.calls for one in told.steps] == [6, 6]
     assert provider.asked == []
+
+
+def test_a_run_and_its_cells_say_how_far_the_judge_agrees_with_people(
+    cast: Cast, provider: Provider, alice: Client
+) -> None:
+    ready(cast, provider)
+    run = perform_run(make_run(make_pipeline(cast.project, TEACH, JUDGE)))
+    base = f"/p/{cast.project.slug}/evals/pipelines/runs/{run.pk}/"
+
+    whole = alice.get(base).content.decode()
+    judged = alice.get(f"{base}rows/0/1/").content.decode()
+    taught = alice.get(f"{base}rows/0/0/").content.decode()
+
+    assert "not calibrated" in whole
+    assert "not calibrated" in judged
+    assert "not calibrated" not in taught
