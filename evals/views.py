@@ -62,7 +62,9 @@ def comparison_list(request: ProjectRequest) -> HttpResponse:
     judges = calibrated_all({c.judge_version for c in page.rows if c.judge_version})
     context: dict[str, Any] = {
         "page": page,
-        "rows": [(c, found[c.pk], judges.get(c.judge_version_id)) for c in page.rows],
+        "rows": [
+            (c, found[c.pk], c.judge_version_id and judges[c.judge_version_id]) for c in page.rows
+        ],
     }
     if not page.rows:
         context["has_versions"] = DatasetVersion.objects.in_project(request.project).exists()
